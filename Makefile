@@ -1,0 +1,68 @@
+# Every target does the set-up that it needs. Only Python >= 3.11 and make have to be there.
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+BIN    := .venv/bin
+PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
+
+.PHONY: help setup run demo test lint fmt web bench lock clean
+help:
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "Python's venv module is needed (Debian: apt-get install python3-venv)"; exit 1; }
+
+.venv/.run: $(BIN)/python requirements/build.lock requirements/run.lock pyproject.toml
+	@echo "Installing the server into .venv ..."
+	@$(PIP) -r requirements/build.lock -r requirements/run.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: .venv/.run requirements/dev.lock requirements/clip.lock
+	@echo "Installing what development and tests need into .venv ..."
+	@$(PIP) -r requirements/dev.lock
+	@$(PIP) --no-deps -r requirements/clip.lock
+	@touch $@
+
+PAGES := mediaserver/pages/index.html
+WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print 2>/dev/null)
+$(PAGES): $(WEB_SOURCES) scripts/node | .venv/.run
+	@echo "Building the pages ..."
+	@scripts/node npm --prefix web ci --silent --no-audit --no-fund
+	@scripts/node npm --prefix web run --silent build
+	@touch $@
+
+setup: .venv/.run $(PAGES) ## install the server and build the pages; leaves .venv/bin/mediaserver
+web: $(PAGES) ## build the pages
+
+run: setup ## start the server
+	@exec $(BIN)/mediaserver serve
+
+demo: setup ## start the server with a demo broadcast
+	@exec $(BIN)/mediaserver demo
+
+test: setup .venv/.dev ## the whole suite, set-up included
+	@scripts/system-packages
+	@$(BIN)/python -m pytest
+
+lint: setup .venv/.dev ## style, types, imports between rooms
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@scripts/node npm --prefix web run --silent check
+
+fmt: .venv/.dev ## format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup .venv/.dev ## benchmarks; writes benchmarks/results/*.json
+	@scripts/system-packages
+	@for script in rtmp_parse ladder hls_latency; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+lock: ## renew the pinned dependencies (needs uv)
+	$(LOCK) pyproject.toml -o requirements/run.lock
+	$(LOCK) --extra dev -c requirements/run.lock pyproject.toml -o requirements/dev.lock
+
+clean: ## remove everything that was made here, but not ./data
+	rm -rf .venv dist web/node_modules mediaserver/pages .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,162 @@
+"""A stream while the server has to do with it: its publisher, its broadcast, and the time it waits for either.
+
+preview (a publisher, not started) → live (started, with or without a publisher) → ended (its playlists stay a while)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from media.error import PeerError
+from media.packet import AudioTrack, Packet
+
+from .broadcast import Broadcast
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Graces:
+    """How long a live stream waits for its encoder before it ends, in seconds."""
+
+    reconnect_s: float
+    """After a lost connection."""
+    stop_s: float
+    """After the encoder stopped in order."""
+    start_s: float
+    """For its first encoder."""
+
+
+class Publication:
+    """One publisher's connection to a session; the RTMP room's `Publication` port."""
+
+    def __init__(self, session: Session, peer: str, encoder: str, kick: Callable[[str], None]) -> None:
+        self._session = session
+        self.peer = peer
+        self.encoder = encoder
+        self.kick = kick
+        self.audio: AudioTrack | None = None
+
+    def receive(self, packet: Packet) -> None:
+        """Take a packet; a fault that it causes ends this publisher only."""
+        if isinstance(packet.track, AudioTrack):
+            self.audio = packet.track
+        try:
+            self._session.receive(self, packet)
+        except PeerError as error:
+            self.kick(f"the media cannot be used: {error}")
+        except Exception:  # a task boundary: one broken broadcast must not take the connection's neighbours along
+            log.exception("broadcast failed on a packet", stream_id=self._session.stream_id)
+            self.kick("the server failed on this media; it has been logged")
+
+    def receive_metadata(self, metadata: object) -> None:
+        """Ignore what the publisher says about itself: tracks are read from the data."""
+
+    async def ready(self) -> None:
+        """Return at once: every queue behind a broadcast is bounded and drops to a keyframe by itself."""
+
+    def close(self, clean: bool) -> None:
+        """End this publisher's part in the session."""
+        self._session.detach(self, clean)
+
+
+class Session:
+    """Joins publishers, one at a time, to a broadcast that outlives them.
+
+    Args:
+        stream_id: the stream's id.
+        make_broadcast: builds the broadcast when the stream goes live.
+        graces: how long to wait for an encoder.
+        on_expired: called once, with a sentence, when a grace has passed.
+    """
+
+    def __init__(
+        self,
+        stream_id: str,
+        *,
+        make_broadcast: Callable[[], Broadcast],
+        graces: Graces,
+        on_expired: Callable[[str], None],
+    ) -> None:
+        self.stream_id = stream_id
+        self._make_broadcast = make_broadcast
+        self._graces = graces
+        self._on_expired = on_expired
+        self._log = log.bind(stream_id=stream_id)
+        self._timer: asyncio.TimerHandle | None = None
+        self.publication: Publication | None = None
+        self.broadcast: Broadcast | None = None
+        self.is_ended = False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the stream has been started and not ended."""
+        return self.broadcast is not None and not self.is_ended
+
+    def go_live(self, *, resumed: bool = False) -> None:
+        """Start the public timeline with the next keyframe; `resumed` after a restart of the server."""
+        if self.broadcast is not None:
+            return
+        self.broadcast = self._make_broadcast()
+        if self.publication is not None:
+            self.broadcast.begin_source(self.publication.audio)
+        elif resumed:
+            self._wait(self._graces.reconnect_s, "the encoder did not come back after the server's restart")
+        else:
+            self._wait(self._graces.start_s, "no encoder connected after the start")
+
+    def attach(self, publication: Publication) -> None:
+        """Let a publisher take over; one that is still connected is sent away with words."""
+        previous, self.publication = self.publication, publication
+        if previous is not None:
+            self._log.info("publisher replaced", peer=previous.peer, by=publication.peer)
+            previous.kick("another encoder has connected with the same stream key and has taken over")
+        self._stop_waiting()
+        if self.broadcast is not None:
+            self.broadcast.begin_source()
+        self._log.info("publisher connected", peer=publication.peer, encoder=publication.encoder)
+
+    def receive(self, publication: Publication, packet: Packet) -> None:
+        """Take a packet of the current publisher; a preview's packets are not part of the broadcast."""
+        if publication is self.publication and self.broadcast is not None and not self.is_ended:
+            self.broadcast.receive(packet)
+
+    def detach(self, publication: Publication, clean: bool) -> None:
+        """Take note that a publisher has gone; the broadcast waits for the next one."""
+        if publication is not self.publication:
+            return
+        self.publication = None
+        self._log.info("publisher gone", peer=publication.peer, clean=clean)
+        if self.broadcast is None or self.is_ended:
+            return
+        self.broadcast.end_source()
+        if clean:
+            self._wait(self._graces.stop_s, "the encoder stopped")
+        else:
+            self._wait(self._graces.reconnect_s, "the encoder was lost and did not come back")
+
+    async def end(self, reason: str) -> None:
+        """End the stream: publisher out, playlists closed, worker stopped. Idempotent."""
+        if self.is_ended:
+            return
+        self.is_ended = True
+        self._stop_waiting()
+        publication, self.publication = self.publication, None
+        if publication is not None:
+            publication.kick(f"the stream has ended: {reason}")
+        if self.broadcast is not None:
+            await self.broadcast.finish()
+
+    def _wait(self, seconds: float, reason: str) -> None:
+        self._stop_waiting()
+        self._log.info("waiting for the encoder", seconds=seconds)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._on_expired, reason)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,79 @@
+"""The one audio rendition of a broadcast: the source's AAC-LC as it is, an encoded one, or silence.
+
+Audio is published behind the video's frontier, since only the video says where segments end.
+"""
+
+from __future__ import annotations
+
+from hls.writer import AudioWriter, Sample
+from media.aac import parse_audio_specific_config
+from media.packet import CLOCK_HZ, AudioTrack, Packet
+
+from .silence import SILENT_TRACK, silent_packets
+
+AAC_LC = 2
+"""Audio object type of AAC-LC (ISO/IEC 14496-3, table 1.17)."""
+
+MAX_LAG = 3 * CLOCK_HZ // 2
+"""How far audio may be behind video before silence takes its place: parts of the audio rendition, and with them
+every player, would have to wait for it."""
+
+
+def suits_copy(track: AudioTrack) -> bool:
+    """Tell whether an audio track goes out as it came: AAC-LC with at most two channels."""
+    if track.codec != "aac" or track.channels > 2:
+        return False
+    config = parse_audio_specific_config(track.config)
+    return config.object_type == AAC_LC and not config.has_sbr
+
+
+class Sound:
+    """Feeds the audio writer and fills what is missing with silence."""
+
+    def __init__(self, writer: AudioWriter) -> None:
+        self._writer = writer
+        self._track = SILENT_TRACK
+        self._end = 0
+        self._is_silent = True
+        self.filled = 0
+        """Ticks of silence put in for audio that did not come."""
+
+    def begin(self, track: AudioTrack | None, at: int) -> None:
+        """Start a run of the source at a timeline position; no track means silence until the next run."""
+        self._is_silent = track is None
+        if track is not None:
+            self._track = track
+        self._writer.set_track(self._track, at)
+        self._end = max(self._end, at)
+
+    def receive(self, packet: Packet) -> None:
+        """Take a packet on the timeline; what comes too late for its place is dropped."""
+        if packet.track != self._track or packet.pts < self._end - self._frame // 2:
+            return
+        self._write(packet)
+
+    def advance(self, frontier: int) -> None:
+        """Publish what lies before the video's frontier, with silence for what is missing."""
+        if self._is_silent:
+            self._fill(frontier)
+        elif frontier - self._end > MAX_LAG:
+            self.filled += frontier - self._end
+            self._fill(frontier)
+        self._writer.advance(frontier, self._end)
+
+    def finish_run(self, at: int) -> None:
+        """End a run of the source: everything before `at` is complete now."""
+        self._fill(at)
+        self._writer.advance(at, max(at, self._end))
+
+    @property
+    def _frame(self) -> int:
+        return self._track.frame_samples * CLOCK_HZ // self._track.sample_rate
+
+    def _fill(self, until: int) -> None:
+        for packet in silent_packets(self._track, self._end, until):
+            self._write(packet)
+
+    def _write(self, packet: Packet) -> None:
+        self._writer.add(Sample(packet.dts, packet.pts, packet.data, is_sync=True))
+        self._end = packet.pts + self._frame
