@@ -1,0 +1,172 @@
+"""The sequence parameter set of H.264 (ITU-T H.264, 7.3.2.1 and Annex E)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from media.bit import BitReader
+from media.error import PeerError
+from media.nal import unescape
+
+NAL_SPS = 7
+
+MAX_DIMENSION = 16_384
+"""Pixels on a side. Level 6.2 ends at 16,880; a larger one is a mistake or an attack."""
+
+MAX_FRAME_RATE = 300
+"""x264 that is fed a millisecond clock announces 1000 frames a second: such a rate says nothing."""
+
+# Profiles whose parameter sets say chroma format and bit depth (7.3.2.1.1).
+_HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
+
+# Table E-1: sample aspect ratio by aspect_ratio_idc.
+_ASPECT_RATIOS = {
+    1: (1, 1), 2: (12, 11), 3: (10, 11), 4: (16, 11), 5: (40, 33), 6: (24, 11), 7: (20, 11), 8: (32, 11),
+    9: (80, 33), 10: (18, 11), 11: (15, 11), 12: (64, 33), 13: (160, 99), 14: (4, 3), 15: (3, 2), 16: (2, 1),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Sps:
+    """What a sequence parameter set says about the picture."""
+
+    profile_idc: int
+    constraint_flags: int
+    """The byte between profile_idc and level_idc."""
+    level_idc: int
+    width: int
+    """After cropping, in pixels."""
+    height: int
+    """After cropping, in pixels."""
+    frame_rate: Fraction | None
+    sample_aspect_ratio: Fraction
+    bit_depth: int
+    chroma_format_idc: int
+    is_interlaced: bool
+    """Whether frames may be coded as fields (frame_mbs_only_flag is 0)."""
+    bit_depth_chroma: int = 8
+
+    @property
+    def codec_string(self) -> str:
+        """RFC 6381, 3.3: `avc1.PPCCLL`."""
+        return f"avc1.{self.profile_idc:02x}{self.constraint_flags:02x}{self.level_idc:02x}"
+
+
+def parse_sps(nal: bytes) -> Sps:
+    """Parse a sequence parameter set with its NAL header.
+
+    Raises:
+        PeerError: it is cut short or out of bounds.
+    """
+    if len(nal) < 4 or nal[0] & 0x1F != NAL_SPS:
+        raise PeerError("H.264 sequence parameter set is missing or cut short")
+    reader = BitReader(unescape(nal)[1:])
+    profile_idc, constraint_flags, level_idc = reader.read(8), reader.read(8), reader.read(8)
+    reader.read_ue()  # seq_parameter_set_id
+    chroma, depth, depth_chroma = _read_format(reader) if profile_idc in _HIGH_PROFILES else (1, 8, 8)
+    reader.read_ue()  # log2_max_frame_num_minus4
+    _skip_picture_order(reader)
+    reader.read_ue()  # max_num_ref_frames
+    reader.skip(1)  # gaps_in_frame_num_value_allowed_flag
+    width, height, is_interlaced = _read_size(reader, chroma)
+    aspect, frame_rate = _read_vui(reader) if reader.read_flag() else (Fraction(1), None)
+    return Sps(
+        profile_idc=profile_idc,
+        constraint_flags=constraint_flags,
+        level_idc=level_idc,
+        width=width,
+        height=height,
+        frame_rate=frame_rate,
+        sample_aspect_ratio=aspect,
+        bit_depth=depth,
+        chroma_format_idc=chroma,
+        is_interlaced=is_interlaced,
+        bit_depth_chroma=depth_chroma,
+    )
+
+
+def _read_format(reader: BitReader) -> tuple[int, int, int]:
+    chroma = reader.read_ue()
+    if chroma > 3:
+        raise PeerError(f"H.264 chroma format {chroma} does not exist")
+    if chroma == 3:
+        reader.skip(1)  # separate_colour_plane_flag
+    depth, depth_chroma = 8 + reader.read_ue(), 8 + reader.read_ue()
+    if max(depth, depth_chroma) > 14:
+        raise PeerError(f"H.264 bit depth {max(depth, depth_chroma)} does not exist")
+    reader.skip(1)  # qpprime_y_zero_transform_bypass_flag
+    if reader.read_flag():
+        for index in range(12 if chroma == 3 else 8):
+            if reader.read_flag():
+                _skip_scaling_list(reader, 16 if index < 6 else 64)
+    return chroma, depth, depth_chroma
+
+
+def _skip_scaling_list(reader: BitReader, size: int) -> None:
+    last = next_scale = 8
+    for _ in range(size):
+        if next_scale:
+            next_scale = (last + reader.read_se()) % 256
+        last = next_scale or last
+
+
+def _skip_picture_order(reader: BitReader) -> None:
+    order_type = reader.read_ue()
+    if order_type == 0:
+        reader.read_ue()  # log2_max_pic_order_cnt_lsb_minus4
+    elif order_type == 1:
+        reader.skip(1)  # delta_pic_order_always_zero_flag
+        reader.read_se()
+        reader.read_se()
+        cycle = reader.read_ue()
+        if cycle > 255:
+            raise PeerError(f"H.264 picture order cycle of {cycle} frames; 255 are allowed")
+        for _ in range(cycle):
+            reader.read_se()
+
+
+def _read_size(reader: BitReader, chroma: int) -> tuple[int, int, bool]:
+    width = (reader.read_ue() + 1) * 16
+    height = (reader.read_ue() + 1) * 16
+    frames_only = reader.read_flag()
+    if not frames_only:
+        height *= 2
+        reader.skip(1)  # mb_adaptive_frame_field_flag
+    reader.skip(1)  # direct_8x8_inference_flag
+    if reader.read_flag():
+        unit_x = 2 if chroma in (1, 2) else 1
+        unit_y = (2 if chroma == 1 else 1) * (1 if frames_only else 2)
+        width -= (reader.read_ue() + reader.read_ue()) * unit_x
+        height -= (reader.read_ue() + reader.read_ue()) * unit_y
+    if not (0 < width <= MAX_DIMENSION and 0 < height <= MAX_DIMENSION):
+        raise PeerError(f"H.264 picture of {width}x{height}; up to {MAX_DIMENSION} on a side is accepted")
+    return width, height, not frames_only
+
+
+def _read_vui(reader: BitReader) -> tuple[Fraction, Fraction | None]:
+    aspect = _read_aspect(reader) if reader.read_flag() else Fraction(1)
+    if reader.read_flag():
+        reader.skip(1)  # overscan_appropriate_flag
+    if reader.read_flag():
+        reader.skip(4)  # video_format, video_full_range_flag
+        if reader.read_flag():
+            reader.skip(24)  # colour_primaries, transfer_characteristics, matrix_coefficients
+    if reader.read_flag():
+        reader.read_ue()  # chroma_sample_loc_type_top_field
+        reader.read_ue()
+    return aspect, _read_frame_rate(reader) if reader.read_flag() else None
+
+
+def _read_aspect(reader: BitReader) -> Fraction:
+    idc = reader.read(8)
+    width, height = (reader.read(16), reader.read(16)) if idc == 255 else _ASPECT_RATIOS.get(idc, (1, 1))
+    return Fraction(width, height) if width and height else Fraction(1)
+
+
+def _read_frame_rate(reader: BitReader) -> Fraction | None:
+    units_in_tick, time_scale = reader.read(32), reader.read(32)
+    if not units_in_tick or not time_scale:
+        return None
+    rate = Fraction(time_scale, 2 * units_in_tick)  # two ticks, as two fields, to a frame
+    return rate if rate <= MAX_FRAME_RATE else None
