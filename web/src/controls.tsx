@@ -1,0 +1,97 @@
+import { Icon } from "./icons";
+import type { MediaState } from "./media-state";
+import type { Actions } from "./player-view";
+import type { PlayerStats } from "./stats";
+import { text } from "./text";
+
+/** Within this of its target, playback counts as live. */
+const LIVE_TOLERANCE_S = 2;
+
+interface Props {
+  media: MediaState;
+  stats: PlayerStats;
+  chosenLevel: string | null;
+  actions: Actions;
+  statisticsShown: boolean;
+  onStatistics(): void;
+}
+
+export function Controls({ media, stats, chosenLevel, actions, statisticsShown, onStatistics }: Props) {
+  const say = text.player;
+  return (
+    <div class="controls">
+      <IconButton icon={media.paused ? "play" : "pause"} label={media.paused ? say.play : say.pause} onClick={actions.togglePlay} />
+      <IconButton icon={media.muted ? "muted" : "sound"} label={media.muted ? say.unmute : say.mute} onClick={actions.toggleMute} />
+      <input
+        class="volume"
+        type="range"
+        min="0"
+        max="1"
+        step="0.05"
+        value={media.muted ? 0 : media.volume}
+        aria-label={say.volume}
+        onInput={(event) => actions.setVolume(Number(event.currentTarget.value))}
+      />
+      <LiveButton media={media} stats={stats} onClick={actions.goLive} />
+      <span class="spacer" />
+      <QualityMenu stats={stats} chosen={chosenLevel} onChoose={actions.chooseLevel} />
+      <IconButton icon="statistics" label={say.statistics} pressed={statisticsShown} onClick={onStatistics} />
+      <IconButton
+        icon={media.fullscreen ? "leaveFullscreen" : "fullscreen"}
+        label={media.fullscreen ? say.leaveFullscreen : say.fullscreen}
+        onClick={actions.toggleFullscreen}
+      />
+    </div>
+  );
+}
+
+function LiveButton({ media, stats, onClick }: { media: MediaState; stats: PlayerStats; onClick(): void }) {
+  if (stats.latency === null) return null;
+  const behind = stats.latency - (stats.targetLatency ?? 0);
+  const atLive = !media.paused && behind < LIVE_TOLERANCE_S;
+  return (
+    <button type="button" class={atLive ? "live-button at-live" : "live-button"} title={atLive ? text.player.atLive : text.player.goLive} onClick={onClick}>
+      <span class="dot" aria-hidden="true" />
+      {text.badge.live}
+      <span class="latency" aria-label={text.player.behind(stats.latency.toFixed(1))}>
+        −{stats.latency.toFixed(1)} s
+      </span>
+    </button>
+  );
+}
+
+function QualityMenu({ stats, chosen, onChoose }: { stats: PlayerStats; chosen: string | null; onChoose(name: string | null): void }) {
+  if (stats.levels.length < 2) return null;
+  const bestFirst = [...stats.levels].sort((a, b) => parseInt(b, 10) - parseInt(a, 10));
+  const auto = chosen === null && stats.level ? text.player.autoNow(stats.level) : text.player.auto;
+  return (
+    <select
+      class="quality"
+      aria-label={text.player.quality}
+      value={chosen ?? ""}
+      onChange={(event) => onChoose(event.currentTarget.value || null)}
+    >
+      <option value="">{auto}</option>
+      {bestFirst.map((name) => (
+        <option key={name} value={name}>
+          {name}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+interface IconButtonProps {
+  icon: Parameters<typeof Icon>[0]["name"];
+  label: string;
+  pressed?: boolean;
+  onClick(): void;
+}
+
+function IconButton({ icon, label, pressed, onClick }: IconButtonProps) {
+  return (
+    <button type="button" class="icon-button" aria-label={label} title={label} aria-pressed={pressed} onClick={onClick}>
+      <Icon name={icon} />
+    </button>
+  );
+}

@@ -1,0 +1,152 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Broadcast, BroadcastState } from "./broadcast";
+import { Controls } from "./controls";
+import { Icon } from "./icons";
+import { type MediaState, useMediaState } from "./media-state";
+import { Notice } from "./notice";
+import type { PlayerStats } from "./stats";
+import { Statistics } from "./statistics";
+import { text } from "./text";
+
+const STATS_MS = 500;
+const IDLE_MS = 3000;
+
+/** The picture with everything that lies over it. */
+export function PlayerView({ broadcast, state }: { broadcast: Broadcast; state: BroadcastState }) {
+  const [video, setVideo] = useState<HTMLVideoElement | null>(null);
+  const frame = useRef<HTMLDivElement>(null);
+  const [showStatistics, setShowStatistics] = useState(false);
+  const media = useMediaState(video);
+  const stats = useStats(broadcast);
+  const [idle, wake] = useIdle();
+  const actions = actionsOn(broadcast, video, frame.current);
+  const playing = state.phase === "playing";
+
+  useEffect(() => {
+    if (!video) return;
+    video.muted = true; // browsers start nothing by themselves that makes a sound
+    broadcast.attach(video);
+  }, [broadcast, video]);
+  useKeyboard(actions, wake);
+
+  return (
+    <div
+      ref={frame}
+      class={idle && playing && !media.paused ? "player idle" : "player"}
+      role="region"
+      aria-label={text.player.label}
+      onPointerMove={wake}
+      onFocusIn={wake}
+    >
+      <video ref={setVideo} playsInline aria-label={text.player.video} onClick={actions.togglePlay} />
+      {playing && media.muted && !media.paused && (
+        <button type="button" class="unmute" onClick={actions.toggleMute}>
+          <Icon name="muted" />
+          {text.player.tapToUnmute}
+        </button>
+      )}
+      {playing && <Buffering media={media} state={state} />}
+      {!playing && <Notice phase={state.phase} />}
+      {showStatistics && <Statistics stats={stats} />}
+      {playing && (
+        <Controls
+          media={media}
+          stats={stats}
+          chosenLevel={broadcast.chosenLevel}
+          actions={actions}
+          statisticsShown={showStatistics}
+          onStatistics={() => setShowStatistics(!showStatistics)}
+        />
+      )}
+    </div>
+  );
+}
+
+function Buffering({ media, state }: { media: MediaState; state: BroadcastState }) {
+  if (!media.buffering) return null;
+  const lost = state.stream?.media?.connected === false;
+  return (
+    <div class="buffering" role="status">
+      <span class="spinner" aria-hidden="true" />
+      <span class={lost ? "" : "visually-hidden"}>{lost ? text.state.publisherLost : text.player.buffering}</span>
+    </div>
+  );
+}
+
+export interface Actions {
+  togglePlay(): void;
+  toggleMute(): void;
+  setVolume(volume: number): void;
+  toggleFullscreen(): void;
+  goLive(): void;
+  chooseLevel(name: string | null): void;
+}
+
+function actionsOn(broadcast: Broadcast, video: HTMLVideoElement | null, frame: HTMLElement | null): Actions {
+  return {
+    togglePlay: () => {
+      if (video?.paused) broadcast.player?.goLive();
+      else video?.pause();
+    },
+    toggleMute: () => {
+      if (!video) return;
+      video.muted = !video.muted;
+      if (!video.muted && video.volume === 0) video.volume = 1;
+    },
+    setVolume: (volume) => {
+      if (!video) return;
+      video.volume = volume;
+      video.muted = volume === 0;
+    },
+    toggleFullscreen: () => {
+      const change = document.fullscreenElement ? document.exitFullscreen() : frame?.requestFullscreen?.();
+      void change?.catch(() => undefined);
+    },
+    goLive: () => broadcast.player?.goLive(),
+    chooseLevel: (name) => broadcast.chooseLevel(name),
+  };
+}
+
+function useStats(broadcast: Broadcast): PlayerStats {
+  const [stats, setStats] = useState(() => broadcast.stats());
+  useEffect(() => {
+    const timer = setInterval(() => setStats(broadcast.stats()), STATS_MS);
+    return () => clearInterval(timer);
+  }, [broadcast]);
+  return stats;
+}
+
+/** The controls hide when nobody has touched anything for a while. */
+function useIdle(): [boolean, () => void] {
+  const [idle, setIdle] = useState(false);
+  const timer = useRef(0);
+  const wake = () => {
+    setIdle(false);
+    clearTimeout(timer.current);
+    timer.current = window.setTimeout(() => setIdle(true), IDLE_MS);
+  };
+  useEffect(() => (wake(), () => clearTimeout(timer.current)), []);
+  return [idle, wake];
+}
+
+/** space plays and pauses, m mutes, f is full screen; keys that a focused control needs stay its own. */
+function useKeyboard(actions: Actions, wake: () => void): void {
+  useEffect(() => {
+    const keys: Record<string, () => void> = {
+      " ": actions.togglePlay,
+      m: actions.toggleMute,
+      f: actions.toggleFullscreen,
+    };
+    const onKey = (event: KeyboardEvent) => {
+      wake();
+      const inControl = event.target instanceof Element && event.target.closest("select, input, textarea, button, a");
+      const action = keys[event.key.toLowerCase()];
+      if (!action || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+      if (inControl && (event.key === " " || inControl.matches("select, input[type=text], textarea"))) return;
+      event.preventDefault();
+      action();
+    };
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  });
+}

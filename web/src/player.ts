@@ -1,0 +1,169 @@
+import Hls, { type ErrorData, ErrorTypes, Events, type HlsConfig, type LoaderResponse } from "hls.js";
+import { bufferAhead, levelName, type PlayerStats, StallMeter } from "./stats";
+
+/** Further behind its target than this, playback jumps to the live edge instead of catching up. */
+const JUMP_BEHIND_S = 4;
+const TICK_MS = 500;
+const MEDIA_RECOVERY_MS = 5000;
+const MAX_ERRORS_KEPT = 50;
+
+/** A publisher may be away for a minute: keep asking and keep the last picture, rather than begin anew. */
+const PLAYLIST_RETRIES = 30;
+
+const CONFIG: Partial<HlsConfig> = {
+  autoStartLoad: false,
+  enableWorker: false, // fMP4 needs no transmuxing
+  lowLatencyMode: true,
+  maxLiveSyncPlaybackRate: 1.08,
+  liveSyncOnStallIncrease: 0.2,
+  testBandwidth: false,
+  abrEwmaDefaultEstimate: 3_000_000,
+  capLevelToPlayerSize: true,
+  maxBufferLength: 20,
+  backBufferLength: 20,
+  playlistLoadPolicy: {
+    default: {
+      maxTimeToFirstByteMs: 10_000,
+      maxLoadTimeMs: 20_000,
+      timeoutRetry: { maxNumRetry: PLAYLIST_RETRIES, retryDelayMs: 0, maxRetryDelayMs: 0 },
+      errorRetry: { maxNumRetry: PLAYLIST_RETRIES, retryDelayMs: 500, maxRetryDelayMs: 4000, shouldRetry: isTransient },
+    },
+  },
+};
+
+function isTransient(_retry: unknown, _count: number, isTimeout: boolean, response: LoaderResponse | undefined): boolean {
+  return isTimeout || response?.code !== 404;
+}
+
+export interface PlayerEvents {
+  onLevels(names: string[]): void;
+  /** Playback cannot go on with this player; make a new one. */
+  onFailed(reason: string): void;
+  onEnded(): void;
+}
+
+/** Plays one HLS address in a media element: hls.js where Media Source Extensions exist, else the browser's own. */
+export class Player {
+  static supported(video: HTMLVideoElement): boolean {
+    return Hls.isSupported() || video.canPlayType("application/vnd.apple.mpegurl") !== "";
+  }
+
+  private readonly hls: Hls | null;
+  private readonly stalls = new StallMeter();
+  private readonly errors: string[] = [];
+  private readonly listeners = new AbortController();
+  private readonly timer: number;
+  private recoveredAt = -Infinity;
+
+  constructor(
+    private readonly video: HTMLVideoElement,
+    url: string,
+    private readonly events: PlayerEvents,
+  ) {
+    this.listen();
+    this.hls = Hls.isSupported() ? this.attachHls(url) : null;
+    if (!this.hls) video.src = url;
+    this.timer = window.setInterval(() => this.keepUp(), TICK_MS);
+    void video.play().catch(() => undefined); // refused autoplay leaves the play button
+  }
+
+  get levels(): string[] {
+    return this.hls?.levels.map(levelName) ?? [];
+  }
+
+  /** Choose a rung by name; null leaves the choice to the bandwidth. */
+  chooseLevel(name: string | null): void {
+    if (this.hls) this.hls.nextLevel = name === null ? -1 : this.levels.indexOf(name);
+  }
+
+  /** Seconds behind what the player aims at; 0 when not known. */
+  get behindTarget(): number {
+    return this.hls?.latency && this.hls.targetLatency ? this.hls.latency - this.hls.targetLatency : 0;
+  }
+
+  goLive(): void {
+    const position = this.hls ? this.hls.liveSyncPosition : this.seekableEnd();
+    if (position !== null && position > this.video.currentTime) this.video.currentTime = position;
+    void this.video.play().catch(() => undefined);
+  }
+
+  stats(): Omit<PlayerStats, "phase"> {
+    const { hls, video } = this;
+    const quality = video.getVideoPlaybackQuality();
+    const shown = hls?.levels[hls.currentLevel];
+    return {
+      latency: hls?.latency || null,
+      targetLatency: hls?.targetLatency ?? null,
+      level: shown ? levelName(shown) : null,
+      levels: this.levels,
+      auto: hls?.autoLevelEnabled ?? true,
+      currentTime: video.currentTime,
+      buffer: bufferAhead(video.buffered, video.currentTime),
+      droppedFrames: quality.droppedVideoFrames,
+      totalFrames: quality.totalVideoFrames,
+      playbackRate: video.playbackRate,
+      bandwidth: hls?.bandwidthEstimate || null,
+      stalls: this.stalls.count,
+      stalledSeconds: this.stalls.seconds(performance.now()),
+      errors: this.errors,
+    };
+  }
+
+  destroy(): void {
+    clearInterval(this.timer);
+    this.listeners.abort();
+    this.hls?.destroy();
+    if (!this.hls) this.video.removeAttribute("src");
+  }
+
+  private attachHls(url: string): Hls {
+    const hls = new Hls(CONFIG);
+    hls.on(Events.MANIFEST_PARSED, () => {
+      hls.startLevel = hls.firstLevel;
+      hls.startLoad();
+      this.events.onLevels(this.levels);
+    });
+    hls.on(Events.ERROR, (_event, data) => this.onError(hls, data));
+    hls.attachMedia(this.video);
+    hls.loadSource(url);
+    return hls;
+  }
+
+  private listen(): void {
+    const on = (name: string, handle: () => void) =>
+      this.video.addEventListener(name, handle, { signal: this.listeners.signal });
+    on("playing", () => this.stalls.onPlaying(performance.now()));
+    on("waiting", () => this.stalls.onWaiting(performance.now(), this.video.seeking || this.isEnded()));
+    on("ended", () => this.events.onEnded());
+    on("error", () => this.hls || this.events.onFailed(this.video.error?.message ?? "media error"));
+  }
+
+  private onError(hls: Hls, data: ErrorData): void {
+    const status = data.response?.code ? ` ${data.response.code}` : "";
+    if (this.errors.length < MAX_ERRORS_KEPT) {
+      this.errors.push(`${data.fatal ? "fatal " : ""}${data.details}${status}`);
+    }
+    if (!data.fatal) return;
+    const now = performance.now();
+    if (data.type === ErrorTypes.MEDIA_ERROR && now - this.recoveredAt > MEDIA_RECOVERY_MS) {
+      this.recoveredAt = now;
+      hls.recoverMediaError();
+      return;
+    }
+    this.events.onFailed(data.details);
+  }
+
+  /** Back to the live edge when far behind, as after sleep or a long stall: a little faster would take too long. */
+  private keepUp(): void {
+    if (!this.video.paused && !this.isEnded() && this.behindTarget > JUMP_BEHIND_S) this.goLive();
+  }
+
+  private isEnded(): boolean {
+    return this.video.ended || this.hls?.latestLevelDetails?.live === false;
+  }
+
+  private seekableEnd(): number | null {
+    const { seekable } = this.video;
+    return seekable.length ? seekable.end(seekable.length - 1) : null;
+  }
+}
