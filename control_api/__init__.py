@@ -1,0 +1,1 @@
+"""REST routes and the services behind them: streams, eligibility, keys, tokens."""

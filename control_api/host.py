@@ -1,0 +1,64 @@
+"""Which host names this server answers to."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from control_api.address import has_good_host, host_name
+from control_api.problem import ProblemError
+
+ALWAYS = frozenset({"/healthz", "/readyz"})
+"""Balancers ask these by address."""
+
+
+def host_middleware(allowed: Sequence[str]) -> Middleware:
+    """Refuse requests for names that are not this server's.
+
+    Args:
+        allowed: names, `*.example.org` for all below a name, `*` for any. Empty: any name where the
+            connection came to a loopback or private address, elsewhere only that address itself.
+
+    Raises:
+        ProblemError: 400 for a malformed Host header, 421 for a name that is not allowed.
+    """
+    names = tuple(name.lower() for name in allowed)
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not has_good_host(request):
+            raise ProblemError(400, "bad_host", "The Host header does not name a host.")
+        if request.path not in ALWAYS and not _is_allowed(request, names):
+            detail = "This server does not answer to this host name; its owner may add it to ALLOWED_HOSTS."
+            raise ProblemError(421, "unknown_host", detail)
+        return await handler(request)
+
+    return middleware
+
+
+def _is_allowed(request: web.Request, names: Sequence[str]) -> bool:
+    host = host_name(request).lower().strip("[]").removesuffix(".")
+    if names:
+        return any(_matches(host, name) for name in names)
+    local = request.transport.get_extra_info("sockname") if request.transport else None
+    if not isinstance(local, tuple):
+        return True  # a Unix socket is local
+    address = _address(local[0])
+    return address is None or address.is_private or address.is_loopback or _address(host) == address
+
+
+def _matches(host: str, name: str) -> bool:
+    if name.startswith("*."):
+        return host.endswith(name[1:])
+    return name in ("*", host)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,28 @@
+"""What the control plane needs from the media plane. Implemented by `mediaserver.live`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from control_api.stream import Stream
+
+
+class Broadcasts(Protocol):
+    """The broadcasts of this server, by stream id.
+
+    `start` and `end` are awaited while the stream is locked: they must not call the service for the same
+    stream before they return.
+    """
+
+    def media(self, stream_id: str) -> Mapping[str, object]:
+        """Describe what arrives for a stream: `connected` (bool) and what else is known, fit for JSON."""
+        ...
+
+    async def start(self, stream: Stream) -> None:
+        """Take note that a stream is live now. Does not wait for media."""
+        ...
+
+    async def end(self, stream_id: str, reason: str) -> None:
+        """Close the ingest and the playlists of a stream; nothing happens when there is no broadcast."""
+        ...

@@ -1,0 +1,59 @@
+"""What the control plane knows about a stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where a stream stands: scheduled or created → live → ended; or cancelled before it was live."""
+
+    CREATED = "created"
+    SCHEDULED = "scheduled"
+    LIVE = "live"
+    ENDED = "ended"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One stream as it is stored. A change is another object (`dataclasses.replace`)."""
+
+    id: str
+    """UUIDv7 in lower case, so ids sort by time of creation."""
+    user_id: str
+    """The owner: `sub` of the token that created it."""
+    stream_key: str
+    title: str
+    description: str = ""
+    quality: str = "1080p"
+    """The best rung, one of `media.rendition.LADDER`."""
+    category: str | None = None
+    tags: tuple[str, ...] = ()
+    is_private: bool = False
+    """For the owner, followers and admins only."""
+    record_stream: bool = True
+    auto_start: bool = False
+    """Goes live with the first packet, without a call of `start`."""
+    scheduled_at: datetime | None = None
+    status: Status = Status.CREATED
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    end_reason: str | None = None
+    """Why it ended, as given to `StreamService.end`."""
+    viewer_count: int = 0
+    peak_viewers: int = 0
+    unique_viewers: int = 0
+    revision: int = 1
+    """Rises with every stored change; the store refuses a change of an older one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks, as proved by an access token."""
+
+    user_id: str
+    is_admin: bool = False

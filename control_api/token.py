@@ -1,0 +1,115 @@
+"""Access tokens: JSON Web Tokens (RFC 7519) signed with a secret that only this server's owner knows."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import Any
+
+import jwt
+
+from control_api.stream import Identity
+from media.error import MediaServerError
+
+ALGORITHM = "HS256"
+LEEWAY_S = 10
+"""How far the clock of whoever issues tokens may be off."""
+MAX_USER_ID = 128
+ADMIN_SCOPE = "admin"
+
+
+class TokenError(MediaServerError):
+    """A token proves nothing. The text says why, without the token."""
+
+
+class TokenSigner:
+    """Issues and verifies access tokens.
+
+    Args:
+        secret: signs and verifies.
+        issuer: `iss` that a token must have; empty for any.
+        audience: `aud` that a token must hold; empty for any.
+    """
+
+    def __init__(self, secret: bytes, issuer: str = "", audience: str = "") -> None:
+        self._secret = secret
+        self._issuer = issuer or None
+        self._audience = audience or None
+
+    def issue(
+        self, user_id: str, *, admin: bool = False, ttl_s: float = 3600, now: float | None = None
+    ) -> str:
+        """Sign a token for a user.
+
+        Args:
+            user_id: becomes `sub`.
+            admin: whether `scope` holds `admin`.
+            ttl_s: how long the token is good.
+            now: Unix time; the clock's when None.
+
+        Raises:
+            TokenError: no such user id can be.
+        """
+        if not is_user_id(user_id):
+            raise TokenError(f"a user id is 1 to {MAX_USER_ID} characters without control characters")
+        issued_at = time.time() if now is None else now
+        claims: dict[str, Any] = {"sub": user_id, "iat": int(issued_at), "exp": int(issued_at + ttl_s)}
+        optional = {"iss": self._issuer, "aud": self._audience, "scope": ADMIN_SCOPE if admin else None}
+        claims.update({name: value for name, value in optional.items() if value})
+        with _short_secrets_allowed():
+            return jwt.encode(claims, self._secret, algorithm=ALGORITHM)
+
+    def verify(self, token: str) -> Identity:
+        """Find out whom a token speaks for.
+
+        Raises:
+            TokenError: the token is malformed, forged, expired, not yet good or meant for somebody else.
+        """
+        try:
+            with _short_secrets_allowed():
+                claims = jwt.decode(
+                    token,
+                    self._secret,
+                    algorithms=[ALGORITHM],
+                    issuer=self._issuer,
+                    audience=self._audience,
+                    leeway=LEEWAY_S,
+                    options={"require": ["sub"], "verify_aud": self._audience is not None},
+                )
+        except (jwt.InvalidTokenError, OverflowError) as error:
+            raise TokenError(_reason(error)) from None
+        user_id = claims["sub"]
+        if not is_user_id(user_id):
+            raise TokenError("The access token names no user.")
+        return Identity(user_id, is_admin=ADMIN_SCOPE in _scopes(claims.get("scope")))
+
+
+def is_user_id(value: object) -> bool:
+    """Tell whether this can be a user id: 1 to 128 characters without control characters and surrogates."""
+    return (
+        isinstance(value, str)
+        and 1 <= len(value) <= MAX_USER_ID
+        and not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000 for c in value)
+    )
+
+
+def _scopes(claim: object) -> list[object]:
+    """Read `scope`: words in a string (RFC 8693, 4.2), or a list as some issuers send it."""
+    if isinstance(claim, str):
+        return [*claim.split()]
+    return claim if isinstance(claim, list) else []
+
+
+def _reason(error: Exception) -> str:
+    known: dict[type[Exception], str] = {
+        jwt.ExpiredSignatureError: "The access token has expired.",
+        jwt.ImmatureSignatureError: "The access token is not valid yet.",
+        jwt.InvalidIssuerError: "The access token comes from another issuer.",
+        jwt.InvalidAudienceError: "The access token is meant for another service.",
+    }
+    return known.get(type(error), "The access token is not valid.")
+
+
+def _short_secrets_allowed() -> warnings.catch_warnings[None]:
+    """Keep PyJWT quiet about short secrets: the start of the server has said it once."""
+    return warnings.catch_warnings(action="ignore", category=jwt.InsecureKeyLengthWarning)
