@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from control_api.address import has_good_host, host_name
-from control_api.problem import ProblemError
+from control_api.problem import problem_response
 
 ALWAYS = frozenset({"/healthz", "/readyz"})
 """Balancers ask these by address."""
@@ -22,18 +22,18 @@ def host_middleware(allowed: Sequence[str]) -> Middleware:
         allowed: names, `*.example.org` for all below a name, `*` for any. Empty: any name where the
             connection came to a loopback or private address, elsewhere only that address itself.
 
-    Raises:
-        ProblemError: 400 for a malformed Host header, 421 for a name that is not allowed.
+    Returns:
+        A middleware that answers 400 to a malformed Host header and 421 to a name that is not allowed.
     """
     names = tuple(name.lower() for name in allowed)
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not has_good_host(request):
-            raise ProblemError(400, "bad_host", "The Host header does not name a host.")
+            return problem_response(400, "bad_host", "The Host header does not name a host.")
         if request.path not in ALWAYS and not _is_allowed(request, names):
             detail = "This server does not answer to this host name; its owner may add it to ALLOWED_HOSTS."
-            raise ProblemError(421, "unknown_host", detail)
+            return problem_response(421, "unknown_host", detail)
         return await handler(request)
 
     return middleware

@@ -48,7 +48,7 @@ def examine() -> Report:
     else:
         report.remarks += remarks(settings)
         _examine_ports(settings, report)
-        _examine_folder(settings.data_path, report)
+        _examine_folder(settings.data_dir, report)
     report.encoders = try_encoders()
     missing = [encoder for encoder in report.encoders if encoder.is_needed and encoder.fault]
     report.problems += [f"encoder {encoder.name} does not work: {encoder.fault}" for encoder in missing]

@@ -98,7 +98,7 @@ def token(user_id: str, admin: bool, ttl: str) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--ttl") from None
     try:
-        secret = settings.jwt_secret.get_secret_value().encode() or load_or_create_secret(settings.data_path)
+        secret = settings.jwt_secret.get_secret_value().encode() or load_or_create_secret(settings.data_dir)
         signer = TokenSigner(secret, settings.jwt_issuer, settings.jwt_audience)
         click.echo(signer.issue(user_id, admin=admin, ttl_s=ttl_s))
     except ConfigError as error:

@@ -21,7 +21,9 @@ ENV_FILE = Path(".env")
 class Settings(BaseSettings):
     """Every setting, by the lower-case form of its name. `docs/configuration.md` says what each means."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True
+    )
 
     port: setting.Port = 8098
     host: setting.Host = "0.0.0.0"  # noqa: S104 a server for others by default
@@ -33,7 +35,7 @@ class Settings(BaseSettings):
     min_followers_to_stream: setting.Count = 50
     allowed_hosts: setting.HostNames = ()
     """Empty: any where the connection came to a loopback or private address."""
-    data_dir: setting.Folder = "data"
+    data_dir: setting.Folder = Path("data")
     jwt_secret: setting.Secret = SecretStr("")
     """Empty: made in `data_dir`."""
     jwt_issuer: setting.Text = ""
@@ -68,11 +70,6 @@ class Settings(BaseSettings):
     rtmps_port: str = ""
     tls_cert_file: str = ""
     tls_key_file: str = ""
-
-    @property
-    def data_path(self) -> Path:
-        """Where everything is kept."""
-        return Path(self.data_dir).expanduser().absolute()
 
 
 def load_settings(env_file: Path | None = ENV_FILE) -> Settings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AnyUrl, BeforeValidator, Field, SecretStr, TypeAdapter
@@ -94,7 +95,9 @@ WebRtcAddress = Annotated[
 ]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough), Accepts("8 characters or more")]
 Text = Annotated[str, Field(max_length=1000), Accepts("up to 1000 characters")]
-Folder = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$"), Accepts("the path of a folder")]
+Folder = Annotated[
+    Path, AfterValidator(lambda path: path.expanduser().absolute()), Accepts("the path of a folder")
+]
 Switch = Annotated[bool, Accepts("true or false")]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000), Accepts("a whole number from 0")]
 SmallCount = Annotated[int, Field(ge=0, le=64), Accepts("a whole number from 0 to 64")]
