@@ -1,0 +1,133 @@
+"""HTTP answers of HLS delivery: headers per kind of resource, problem documents, byte ranges, compression."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Mapping
+
+from aiohttp import web
+
+PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
+MEDIA_TYPE = "video/mp4"
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+SHORT = "public, max-age=1"
+
+MAX_GZIP_LEVEL_BYTES = 64 << 10
+"""Playlists up to here are compressed well; larger ones fast, since the event loop waits."""
+
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Content-Length, Content-Range, Date, Retry-After, Age",
+}
+
+_PREFLIGHT = {
+    **CORS,
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "*, Range",
+    "Access-Control-Max-Age": "86400",
+}
+
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+
+
+def preflight() -> web.Response:
+    """Answer OPTIONS."""
+    return web.Response(status=204, headers=_PREFLIGHT)
+
+
+def problem(status: int, code: str, detail: str, retry_after_s: int | None = None) -> web.Response:
+    """Answer with a problem document (RFC 9457) whose `code` is stable."""
+    headers = {**CORS, "Cache-Control": SHORT if status == 404 else "no-store"}
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(retry_after_s)
+    body = {
+        "type": "about:blank",
+        "title": _TITLES.get(status, "Error"),
+        "status": status,
+        "code": code,
+        "detail": detail,
+    }
+    return web.Response(
+        status=status,
+        body=json.dumps(body).encode(),
+        content_type="application/problem+json",
+        headers=headers,
+    )
+
+
+_TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    503: "Service Unavailable",
+}
+
+
+class PlaylistBody:
+    """A playlist, rendered once and compressed at most once, for everyone who asks."""
+
+    def __init__(self, text: str) -> None:
+        self.plain = text.encode()
+        self._gzipped: bytes | None = None
+
+    @property
+    def gzipped(self) -> bytes:
+        """The compressed bytes."""
+        if self._gzipped is None:
+            level = 6 if len(self.plain) <= MAX_GZIP_LEVEL_BYTES else 1
+            self._gzipped = gzip.compress(self.plain, level, mtime=0)
+        return self._gzipped
+
+
+def playlist(request_headers: Mapping[str, str], body: PlaylistBody, cache_control: str) -> web.Response:
+    """Answer with a playlist, compressed when the client takes it."""
+    headers = {**CORS, "Cache-Control": cache_control, "Vary": "Accept-Encoding"}
+    data = body.plain
+    if accepts_gzip(request_headers.get("Accept-Encoding", "")):
+        headers["Content-Encoding"] = "gzip"
+        data = body.gzipped
+    return web.Response(body=data, content_type=PLAYLIST_TYPE, headers=headers)
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Tell whether an Accept-Encoding header allows gzip (RFC 9110, 12.5.3)."""
+    for item in accept_encoding.lower().split(","):
+        coding, _, weight = item.partition(";")
+        if coding.strip() in ("gzip", "x-gzip", "*"):
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+def media(request_headers: Mapping[str, str], data: bytes) -> web.Response:
+    """Answer with immutable media, or the range of it that was asked for (RFC 9110, 14)."""
+    headers = {**CORS, "Cache-Control": IMMUTABLE, "Accept-Ranges": "bytes"}
+    asked = parse_range(request_headers.get("Range", ""), len(data))
+    if asked is None:
+        return web.Response(body=data, content_type=MEDIA_TYPE, headers=headers)
+    start, end = asked
+    if start >= end:
+        unsatisfied = {**CORS, "Content-Range": f"bytes */{len(data)}", "Cache-Control": "no-store"}
+        return web.Response(status=416, headers=unsatisfied)
+    headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(data)}"
+    return web.Response(status=206, body=data[start:end], content_type=MEDIA_TYPE, headers=headers)
+
+
+def parse_range(header: str, size: int) -> tuple[int, int] | None:
+    """Parse a Range header.
+
+    Returns:
+        Start and end (exclusive), equal or reversed when it cannot be satisfied; None when there is no range,
+        or one that may be ignored (several, another unit, malformed).
+    """
+    match = _RANGE.fullmatch(header.strip())
+    if match is None or match.group() == "bytes=-":
+        return None
+    first, last = match.groups()
+    if not first:
+        return max(0, size - int(last)), size if int(last) else 0
+    start, end = int(first), int(last) + 1 if last else size
+    return None if end <= start and last else (start, min(end, size))

@@ -1,0 +1,123 @@
+"""A writer's place on the timeline: which part of which segment it publishes next."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from media.error import LocalStateError
+from media.packet import AudioTrack, VideoTrack
+
+from .rendition import PublishedSegment, Rendition
+from .timeline import Segment, Timeline
+from .view import PartAddress, PartView
+
+Track = TypeVar("Track", VideoTrack, AudioTrack)
+
+
+class Cursor(Generic[Track]):
+    """Publishes parts of one rendition in order and binds tracks to generations.
+
+    Subclasses know what a part is made of. A track takes effect at a place on the timeline, since a rendition
+    may follow the timeline by seconds.
+    """
+
+    def __init__(self, timeline: Timeline, rendition: Rendition) -> None:
+        self.timeline = timeline
+        self.rendition = rendition
+        self.track: Track | None = None
+        """The track of what is published now."""
+        self._pending: list[tuple[int, Track]] = []
+        self._generation = 0
+        self._msn = timeline.open_segment.msn if timeline.open_segment else timeline.next_msn
+        self._item: PublishedSegment | None = None
+
+    @property
+    def msn(self) -> int:
+        """Media sequence number of the segment that is published next or now."""
+        return self._msn
+
+    @property
+    def newest_track(self) -> Track | None:
+        """The track that was set last, whether it is published already or not."""
+        return self._pending[-1][1] if self._pending else self.track
+
+    def set_track(self, track: Track, at: int) -> None:
+        """Publish with this track from the first segment on that starts at `at` or later.
+
+        Args:
+            track: how to decode what is added from then on; the same one again is no change.
+            at: in ticks; a discontinuity or the first segment.
+        """
+        if track != self.newest_track:
+            self._pending.append((at, track))
+
+    def build_init(self, track: Track) -> bytes:
+        """Build the initialization segment of a track."""
+        raise NotImplementedError
+
+    @property
+    def _segment(self) -> Segment | None:
+        return self.timeline.segment(self._msn)
+
+    @property
+    def _part_index(self) -> int:
+        return len(self._item.parts) if self._item is not None else 0
+
+    def _require_track(self) -> Track:
+        if self.track is None:
+            raise LocalStateError(f"{self.rendition.name} has samples before a track")
+        return self.track
+
+    def _enter(self, segment: Segment) -> None:
+        """Make sure that the segment's rendering exists, with the track that is due."""
+        if self._item is None:
+            self._bind(segment)
+            self._item = self.rendition.open(
+                segment, self._address_generation(segment), self.track is not None
+            )
+        elif self._pending and self._item.is_gap:
+            # Nothing of this segment could be decoded so far, so a late track is still in time.
+            self._bind(segment)
+            self._item.generation = self._address_generation(segment)
+            self._item.has_init = self.track is not None
+
+    def _bind(self, segment: Segment) -> None:
+        """Let the track that is due at this segment take effect."""
+        due = None
+        while self._pending and (self._pending[0][0] <= segment.start or (self.track or due) is None):
+            due = self._pending.pop(0)[1]
+        if due is None or due == self.track:
+            return
+        self.track = due
+        is_new = segment.generation > self._generation
+        self._generation = segment.generation if is_new else self.timeline.raise_generation()
+        self.rendition.add_init(self._generation, self.build_init(due))
+
+    def _address_generation(self, segment: Segment) -> int:
+        return self._generation or segment.generation
+
+    def _publish(self, segment: Segment, part: PartView, data: bytes, *, is_last: bool) -> None:
+        """Publish a part; the rendition tells its readers at once, so the cursor moves first."""
+        index = self._part_index + 1
+        if is_last:
+            self._leave()
+        self.rendition.publish(
+            part, data, is_last=is_last, next_address=self._next_address(segment, index, is_last)
+        )
+
+    def _complete(self, segment: Segment) -> None:
+        self._leave()
+        self.rendition.complete(self._next_address(segment, 0, is_last=True))
+
+    def _leave(self) -> None:
+        self._msn += 1
+        self._item = None
+
+    def _next_address(self, segment: Segment, index: int, is_last: bool) -> PartAddress | None:
+        """Name the next part. Behind a discontinuity nobody knows yet whether another track begins."""
+        if not is_last:
+            return PartAddress(self._address_generation(segment), segment.msn, index)
+        following = self.timeline.segment(segment.msn + 1)
+        if following is None or following.is_discontinuity or not self._generation:
+            return None
+        return PartAddress(self._generation, following.msn, 0)

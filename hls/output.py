@@ -1,0 +1,223 @@
+"""The HLS side of a broadcast: its timeline, its renditions with their writers, its window, its readers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from media.error import LocalStateError
+from media.packet import AudioTrack
+
+from .config import HlsConfig
+from .delivery import Delivery
+from .rendition import Rendition
+from .timeline import Checkpoint, Timeline
+from .view import AudioView, MultivariantView, PartAddress, RenditionView, Report, VariantView
+from .window import Window
+from .writer import AudioWriter, VideoWriter
+
+AUDIO_NAME = "audio"
+
+
+@dataclass(frozen=True, slots=True)
+class _Declaration:
+    """What was said about a video rung when it was declared."""
+
+    width: int
+    height: int
+    frame_rate: Fraction
+    codec_string: str
+    bandwidth_bps: int
+    average_bandwidth_bps: int
+
+
+class HlsOutput:
+    """Declare the renditions, drive `timeline` and the writers; delivery reads it as its `port.Broadcast`.
+
+    Args:
+        config: lengths and budgets.
+        checkpoint: of an earlier process that served the same broadcast.
+    """
+
+    def __init__(self, config: HlsConfig, checkpoint: Checkpoint | None = None) -> None:
+        self.config = config
+        self.timeline = Timeline(config, checkpoint)
+        self._window = Window(config, self.timeline)
+        self._delivery = Delivery()
+        self._videos: dict[str, tuple[_Declaration, VideoWriter]] = {}
+        self._audio: AudioWriter | None = None
+        self._renditions: dict[str, Rendition] = {}
+        self._views: dict[str, RenditionView] = {}
+
+    @property
+    def size_bytes(self) -> int:
+        """Media held in memory."""
+        return sum(rendition.size_bytes for rendition in self._renditions.values())
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a part now."""
+        return self._delivery.waiting
+
+    # For the broadcast's owner.
+
+    def add_video(
+        self,
+        name: str,
+        *,
+        width: int,
+        height: int,
+        frame_rate: Fraction,
+        codec_string: str,
+        bandwidth_bps: int,
+        average_bandwidth_bps: int | None = None,
+    ) -> VideoWriter:
+        """Declare a video rung; all of them before the first part closes.
+
+        Args:
+            name: as in addresses, such as `720p`.
+            width: of the picture in pixels.
+            height: of the picture in pixels.
+            frame_rate: nominal frames per second.
+            codec_string: as in CODECS; the track that is set later overrules it.
+            bandwidth_bps: highest rate of a segment, audio included; raised when a segment turns out larger.
+            average_bandwidth_bps: mean rate, audio included.
+        """
+        declaration = _Declaration(
+            width, height, frame_rate, codec_string, bandwidth_bps, average_bandwidth_bps or bandwidth_bps
+        )
+        writer = VideoWriter(self.timeline, self._add_rendition(name))
+        self._videos[name] = (declaration, writer)
+        return writer
+
+    def add_audio(self, track: AudioTrack) -> AudioWriter:
+        """Declare the audio rendition; the first `set_track` says where its first run begins."""
+        segment = self.timeline.open_segment
+        self._audio = AudioWriter(self.timeline, self._add_rendition(AUDIO_NAME), self.config.part_s)
+        self._audio.set_track(track, segment.start if segment else self.timeline.position)
+        return self._audio
+
+    def finish(self) -> None:
+        """End the broadcast: close the open segment, turn what is missing into gaps, end every playlist."""
+        self.timeline.end_segment(self.timeline.position)
+        self._advance_all(self.timeline.position)
+        for rendition in self._renditions.values():
+            rendition.finish()
+
+    def close(self) -> None:
+        """Release all waiting requests: the server stops. The playlists do not end."""
+        self._delivery.close()
+
+    # For delivery.
+
+    def multivariant(self) -> MultivariantView | None:
+        """Return all renditions; None before the first media."""
+        if not (self.timeline.has_media and self._renditions):
+            return None
+        audio = self._audio_view()
+        audio_bps = audio.bandwidth_bps if audio is not None else 0
+        return MultivariantView(tuple(self._variant_view(name, audio_bps) for name in self._videos), audio)
+
+    def view(self, rendition: str) -> RenditionView | None:
+        """Return a rendition as it is now; None when there is none of this name."""
+        published = self._renditions.get(rendition)
+        if published is None:
+            return None
+        view = self._views.get(rendition)
+        if view is None or view.version != published.version:
+            view = self._views[rendition] = self._build_view(published)
+        return view
+
+    def init(self, rendition: str, generation: int) -> bytes | None:
+        """Return an initialization segment; None when there is none of this address."""
+        published = self._renditions.get(rendition)
+        return published.init(generation) if published is not None else None
+
+    async def wait(self, rendition: str, msn: int, part: int | None, timeout_s: float) -> bool:
+        """Wait until a rendition has a part, or the whole segment; see `port.Broadcast`."""
+        published = self._renditions.get(rendition)
+        return published is None or await self._delivery.wait(published, msn, part, timeout_s)
+
+    async def get(self, rendition: str, generation: int, msn: int, part: int | None) -> bytes | None:
+        """Return the bytes of a segment or a part; see `port.Broadcast`."""
+        published = self._renditions.get(rendition)
+        if published is None:
+            return None
+        if part is not None:
+            address = PartAddress(generation, msn, part)
+            return await self._delivery.get_part(published, address, self.config.hold_limit_s)
+        item = published.find(generation, msn)
+        return item.data() if item is not None else None
+
+    # Inside.
+
+    def _add_rendition(self, name: str) -> Rendition:
+        if name in self._renditions or self.timeline.has_media:
+            raise LocalStateError(f"rendition {name} cannot be added now")
+        rendition = self._renditions[name] = Rendition(name, self._on_change)
+        return rendition
+
+    def _on_change(self, rendition: Rendition) -> None:
+        first_msn = self._window.first_msn
+        self._window.trim(self._renditions.values())
+        if self._window.first_msn != first_msn:
+            self._advance_stragglers()
+        self._delivery.wake(rendition)
+
+    def _advance_stragglers(self) -> None:
+        """Give up on what a writer has not published when its segment leaves the playlists."""
+        first = self.timeline.segment(self._window.first_msn)
+        if first is not None:
+            self._advance_all(first.start)
+
+    def _advance_all(self, frontier: int) -> None:
+        for _, writer in self._videos.values():
+            writer.advance(frontier)
+        if self._audio is not None:
+            self._audio.advance(frontier, frontier)
+
+    def _build_view(self, rendition: Rendition) -> RenditionView:
+        first_msn = self._window.first_msn
+        listed = [item for item in rendition.segments if item.segment.msn >= first_msn]
+        return RenditionView(
+            name=rendition.name,
+            version=rendition.version,
+            media_sequence=first_msn,
+            discontinuity_sequence=self._discontinuities_before(first_msn),
+            segments=tuple(item.view() for item in listed),
+            hint=rendition.next_address,
+            reports=tuple(self._reports(rendition)),
+            is_ended=rendition.is_ended,
+            newest_msn=max((other.last or (-1, 0))[0] for other in self._renditions.values()),
+        )
+
+    def _discontinuities_before(self, msn: int) -> int:
+        segment = self.timeline.segment(msn)
+        return (
+            segment.discontinuities_before if segment else self.timeline.checkpoint().discontinuity_sequence
+        )
+
+    def _reports(self, rendition: Rendition) -> list[Report]:
+        others = (other for other in self._renditions.values() if other is not rendition)
+        return [Report(other.name, *other.last) for other in others if other.last is not None]
+
+    def _audio_view(self) -> AudioView | None:
+        track = self._audio.newest_track if self._audio is not None else None
+        if self._audio is None or track is None:
+            return None
+        bandwidth = max(self._audio.rendition.peak_bps, track.bitrate_bps or 0)
+        return AudioView(AUDIO_NAME, track.codec_string, track.channels, bandwidth)
+
+    def _variant_view(self, name: str, audio_bps: int) -> VariantView:
+        declared, writer = self._videos[name]
+        track = writer.newest_track
+        peak = writer.rendition.peak_bps
+        return VariantView(
+            name=name,
+            width=declared.width,
+            height=declared.height,
+            frame_rate=declared.frame_rate,
+            codecs=track.codec_string if track is not None else declared.codec_string,
+            bandwidth_bps=max(declared.bandwidth_bps, peak + audio_bps if peak else 0),
+            average_bandwidth_bps=declared.average_bandwidth_bps,
+        )

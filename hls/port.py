@@ -1,0 +1,59 @@
+"""What HLS delivery needs of the house. Values in, values out: it could work over a Unix socket."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from .view import MultivariantView, RenditionView
+
+
+class Broadcast(Protocol):
+    """A broadcast as delivery reads it."""
+
+    def multivariant(self) -> MultivariantView | None:
+        """Return all renditions; None before the first media."""
+
+    def view(self, rendition: str) -> RenditionView | None:
+        """Return a rendition as it is now; None when there is none of this name."""
+
+    def init(self, rendition: str, generation: int) -> bytes | None:
+        """Return an initialization segment; None when there is none of this address."""
+
+    async def wait(self, rendition: str, msn: int, part: int | None, timeout_s: float) -> bool:
+        """Wait until a rendition has a part, or the whole segment when `part` is None.
+
+        A part beyond the last of a complete segment means the first of the next one.
+
+        Returns:
+            False when the time is up. True also when the rendition has ended, or has no such name.
+
+        Raises:
+            CapacityError: too many wait already.
+        """
+
+    async def get(self, rendition: str, generation: int, msn: int, part: int | None) -> bytes | None:
+        """Return the bytes of a segment, or of a part; None when there is none of this address.
+
+        A part that the playlist hints at is waited for.
+
+        Raises:
+            CapacityError: too many wait already.
+        """
+
+
+class Broadcasts(Protocol):
+    """Where delivery finds broadcasts."""
+
+    def find(self, stream_id: str) -> Broadcast | None:
+        """Return a stream's broadcast; None when it has none (yet)."""
+
+    def check(self, stream_id: str, token: str | None) -> None:
+        """Let a request pass.
+
+        Args:
+            stream_id: as in the address.
+            token: what follows `~` in the address, None without one.
+
+        Raises:
+            StreamError: `not_found`, `unauthorized` or `forbidden`.
+        """

@@ -1,0 +1,185 @@
+"""What has been published of one rendition: its segments and parts with their bytes, its init segments."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .timeline import Segment
+from .view import PartAddress, PartView, SegmentView
+
+
+@dataclass(slots=True, eq=False)
+class PublishedSegment:
+    """One rendition's rendering of a segment.
+
+    Each byte is held once: in its part while the segment grows, in the joined segment afterwards.
+    """
+
+    segment: Segment
+    generation: int
+    has_init: bool
+    parts: list[PartView] = field(default_factory=list)
+    size_bytes: int = 0
+    is_complete: bool = False
+    _chunks: list[bytes] = field(default_factory=list)
+    _offsets: list[int] = field(default_factory=lambda: [0])
+    _joined: bytes | None = None
+    _view: SegmentView | None = None
+
+    @property
+    def is_gap(self) -> bool:
+        """Whether all parts so far are gaps."""
+        return all(part.is_gap for part in self.parts)
+
+    def append(self, part: PartView, data: bytes) -> None:
+        """Add a part; the data of a gap is empty."""
+        self.parts.append(part)
+        self._chunks.append(data)
+        self.size_bytes += len(data)
+        self._offsets.append(self.size_bytes)
+
+    def complete(self) -> None:
+        """Take note that no part will follow."""
+        self.is_complete = True
+        self._joined = b"".join(self._chunks)
+        self._chunks = []
+
+    def data(self) -> bytes | None:
+        """Return the bytes of the complete segment; None for a gap."""
+        return self._joined or None
+
+    def part_data(self, index: int) -> bytes | None:
+        """Return the bytes of a part; None for a gap or when there is no such part."""
+        if index >= len(self.parts):
+            return None
+        if self._joined is None:
+            return self._chunks[index] or None
+        return self._joined[self._offsets[index] : self._offsets[index + 1]] or None
+
+    def view(self) -> SegmentView:
+        """Describe the segment as it is now."""
+        if self._view is not None:
+            return self._view
+        view = SegmentView(
+            msn=self.segment.msn,
+            generation=self.generation,
+            has_init=self.has_init,
+            program_date_time=self.segment.program_date_time,
+            is_discontinuity=self.segment.is_discontinuity,
+            is_complete=self.is_complete,
+            parts=tuple(self.parts),
+        )
+        if self.is_complete:
+            self._view = view
+        return view
+
+
+class Rendition:
+    """The published media of one rendition, filled by its writer and read by delivery.
+
+    Args:
+        name: as in addresses.
+        on_change: called after each change of what a playlist would show.
+    """
+
+    def __init__(self, name: str, on_change: Callable[[Rendition], None]) -> None:
+        self.name = name
+        self.version = 0
+        self.is_ended = False
+        self.next_address: PartAddress | None = None
+        """The part that will be published next, when it is known to come."""
+        self.size_bytes = 0
+        self.peak_bps = 0
+        """The highest bit rate of a segment so far."""
+        self._on_change = on_change
+        self._segments: deque[PublishedSegment] = deque()
+        self._inits: dict[int, bytes] = {}
+
+    @property
+    def segments(self) -> deque[PublishedSegment]:
+        """Segments whose bytes are held, oldest first; the last one may be growing."""
+        return self._segments
+
+    @property
+    def last(self) -> tuple[int, int] | None:
+        """Media sequence number and index of the newest part, gaps included."""
+        for item in reversed(self._segments):
+            if item.parts:
+                return item.segment.msn, len(item.parts) - 1
+        return None
+
+    @property
+    def last_complete_msn(self) -> int:
+        """Media sequence number of the newest complete segment, -1 when there is none."""
+        for item in reversed(self._segments):
+            if item.is_complete:
+                return item.segment.msn
+        return -1
+
+    def add_init(self, generation: int, data: bytes) -> None:
+        """Hold the initialization segment of a generation."""
+        self._inits[generation] = data
+
+    def init(self, generation: int) -> bytes | None:
+        """Return the initialization segment of a generation."""
+        return self._inits.get(generation)
+
+    def open(self, segment: Segment, generation: int, has_init: bool) -> PublishedSegment:
+        """Start the rendering of a segment."""
+        item = PublishedSegment(segment, generation, has_init)
+        self._segments.append(item)
+        return item
+
+    def publish(
+        self, part: PartView, data: bytes, *, is_last: bool, next_address: PartAddress | None
+    ) -> None:
+        """Add a part to the newest segment; `is_last` completes the segment."""
+        item = self._segments[-1]
+        item.append(part, data)
+        self.size_bytes += len(data)
+        if is_last:
+            self._complete(item)
+        self.next_address = next_address
+        self.changed()
+
+    def complete(self, next_address: PartAddress | None) -> None:
+        """Complete the newest segment without another part."""
+        self._complete(self._segments[-1])
+        self.next_address = next_address
+        self.changed()
+
+    def finish(self) -> None:
+        """Take note that nothing will follow."""
+        self.is_ended = True
+        self.next_address = None
+        self.changed()
+
+    def find(self, generation: int, msn: int) -> PublishedSegment | None:
+        """Find a held segment by its address."""
+        index = msn - self._segments[0].segment.msn if self._segments else -1
+        if not 0 <= index < len(self._segments):
+            return None
+        item = self._segments[index]
+        return item if item.generation == generation else None
+
+    def drop_oldest(self) -> None:
+        """Give up the bytes of the oldest segment, and of init segments that nothing refers to any more."""
+        item = self._segments.popleft()
+        self.size_bytes -= item.size_bytes
+        oldest = min((other.generation for other in self._segments), default=item.generation)
+        for generation in [old for old in self._inits if old < oldest]:
+            del self._inits[generation]
+
+    def changed(self) -> None:
+        """Raise the version and tell it."""
+        self.version += 1
+        self._on_change(self)
+
+    def _complete(self, item: PublishedSegment) -> None:
+        item.complete()
+        seconds = sum(part.duration_s for part in item.parts)
+        # The rate of a tail of a few frames says nothing: a keyframe is most of it.
+        if seconds >= 1:
+            self.peak_bps = max(self.peak_bps, round(item.size_bytes * 8 / seconds))
