@@ -60,6 +60,7 @@ class DemoPicture:
     Args:
         width: in pixels, even, at least 64.
         height: in pixels, even, at least 64.
+
     """
 
     def __init__(self, width: int, height: int) -> None:
@@ -78,8 +79,9 @@ class DemoPicture:
         """Draw a frame.
 
         Returns:
-            The picture as yuv420p, (height * 3 / 2) x width bytes; the same buffer each time, so copy or encode
-            it before the next call.
+            The picture as yuv420p, (height * 3 / 2) x width bytes; the same buffer each time, so copy it
+            before the next call.
+
         """
         self._ball.draw(stamp.frame)
         self._scroll(stamp.frame)

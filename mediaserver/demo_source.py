@@ -2,9 +2,9 @@
 
     python -m mediaserver.demo_source rtmp://127.0.0.1:1935/live/KEY --size 1280x720 --fps 30
 
-The picture carries the wall clock and a frame counter in digits and in a machine-readable strip (`demo_strip`),
-and a lamp flashes together with a beep each second, so that latency, lost frames and lip sync can be read from any
-player.
+The picture carries the wall clock and a frame counter in digits and in a machine-readable strip
+(`demo_strip`), and a lamp flashes together with a beep each second, so that latency, lost frames and lip sync
+can be read from any player.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class DemoSource:
         spec: what to broadcast.
         stop: ends the broadcast at the next frame when set.
         first_frame: where the frame counter starts, so that it goes on over a reconnect.
+
     """
 
     def __init__(self, spec: DemoSpec, stop: threading.Event, first_frame: int = 0) -> None:
@@ -80,6 +81,7 @@ class DemoSource:
 
         Raises:
             OSError: the server cannot be reached, refused the key or went away (`av.FFmpegError`).
+
         """
         with _closing(av.open(self._spec.url, "w", format="flv")) as container:
             video, audio = _video_stream(container, self._spec), _audio_stream(container)
@@ -183,7 +185,7 @@ def _audio_stream(container: OutputContainer) -> AudioStream:
 
 
 def _tone() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """One second of 440 Hz, a beep of 1 kHz at its start, both channels; one frame longer, to slice over the end."""
+    """One second of 440 Hz, a beep of 1 kHz at its start; one frame longer, to slice over the end."""
     time_s = np.arange(SAMPLE_RATE + AUDIO_SAMPLES) / SAMPLE_RATE
     tone = 0.1 * np.sin(2 * np.pi * 440 * time_s)
     beep = 0.4 * np.sin(2 * np.pi * 1000 * time_s) * (time_s % 1 < FLASH_MS / 1000)

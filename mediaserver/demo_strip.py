@@ -7,8 +7,8 @@ and black = 0, read row by row from the left, most significant bit first::
     row 1   milliseconds since 1970-01-01 UTC, upper 32 of 48 bits
     row 2   its lower 16 bits, then CRC-16/XMODEM (`binascii.crc_hqx`, start 0) of the ten bytes before
 
-A block is 8 x 8 pixels when the picture has been scaled to 256x144, so it survives every rung and every bitrate
-of the ladder; the checksum says when it did not.
+A block is 8 x 8 pixels when the picture has been scaled to 256x144, so it survives every rung and every
+bitrate of the ladder; the checksum says when it did not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The web pages: built files from `web/`, read once at start, served with ETag, gzip and a strict policy.
 
-The pages are one document that reads its own address; assets carry a hash of their content in their names, so they
-never change. Nothing is loaded from anywhere else.
+The pages are one document that reads its own address; assets carry a hash of their content in their names, so
+they never change. Nothing is loaded from anywhere else.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ def routes(directory: Path = PAGES) -> list[web.RouteDef]:
 
     Args:
         directory: of the built pages; when they are not there, the pages answer 503 and say what to do.
+
     """
     document = directory / "index.html"
     if not document.is_file():

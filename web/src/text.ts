@@ -1,7 +1,6 @@
 /** Every text that a person reads, in one place, ready for translation. */
 export const text = {
   siteName: "Live",
-  skipToContent: "Skip to content",
 
   home: {
     title: "Live now",
