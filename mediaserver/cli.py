@@ -88,9 +88,9 @@ def token(user_id: str, admin: bool, ttl: str) -> None:
       TOKEN=$(mediaserver token alice --ttl 7d)
       mediaserver token root --admin
     """
-    from control_api.secret import load_or_create_secret  # noqa: PLC0415 keeps --help fast
-    from control_api.token import TokenError, TokenSigner  # noqa: PLC0415 likewise
+    from control_api.token import TokenError, TokenSigner  # noqa: PLC0415 keeps --help fast
     from mediaserver.duration import parse_duration  # noqa: PLC0415 likewise
+    from mediaserver.secret import access_secret  # noqa: PLC0415 likewise
 
     settings = _settings()
     try:
@@ -98,8 +98,7 @@ def token(user_id: str, admin: bool, ttl: str) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--ttl") from None
     try:
-        secret = settings.jwt_secret.get_secret_value().encode() or load_or_create_secret(settings.data_dir)
-        signer = TokenSigner(secret, settings.jwt_issuer, settings.jwt_audience)
+        signer = TokenSigner(access_secret(settings), settings.jwt_issuer, settings.jwt_audience)
         click.echo(signer.issue(user_id, admin=admin, ttl_s=ttl_s))
     except ConfigError as error:
         _refuse(error)

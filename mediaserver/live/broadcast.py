@@ -33,6 +33,7 @@ class Broadcast:
         rungs: its renditions.
         wall_clock: seconds since the epoch, for EXT-X-PROGRAM-DATE-TIME.
         on_segment: called when a segment has begun, so that the position can be kept.
+
     """
 
     def __init__(
@@ -112,7 +113,11 @@ class Broadcast:
     def _receive_on(self, clock: SourceClock, packet: Packet) -> None:
         if not packet.is_video:
             self._receive_audio(clock, packet)
-        elif packet.track != self._video or clock.is_jump(packet) or (self._audio_changed and packet.is_keyframe):
+        elif (
+            packet.track != self._video
+            or clock.is_jump(packet)
+            or (self._audio_changed and packet.is_keyframe)
+        ):
             self._log.info("source restarted", reason="configuration changed or timestamps jumped")
             self.begin_source(self._audio)
             self.receive(packet)

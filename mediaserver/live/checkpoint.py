@@ -34,7 +34,9 @@ class CheckpointStore:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError) as error:
-            log.warning("checkpoint unreadable, the broadcast starts over", stream_id=stream_id, error=str(error))
+            log.warning(
+                "checkpoint unreadable, the broadcast starts over", stream_id=stream_id, error=str(error)
+            )
             return None
 
     def save(self, stream_id: str, checkpoint: Checkpoint) -> None:

@@ -44,7 +44,13 @@ class Rungs:
     """Takes packets on the timeline, gives each rendition its samples. Implements the transcoder's sink."""
 
     def __init__(
-        self, stream_id: str, output: HlsOutput, pool: WorkerPool, *, quality: str, wanted: Collection[str] | None
+        self,
+        stream_id: str,
+        output: HlsOutput,
+        pool: WorkerPool,
+        *,
+        quality: str,
+        wanted: Collection[str] | None,
     ) -> None:
         self._log = log.bind(stream_id=stream_id)
         self._output = output

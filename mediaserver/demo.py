@@ -1,0 +1,68 @@
+"""`mediaserver demo`: a channel that broadcasts a test picture to this server's own RTMP port."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from control_api.registry import SEED_USER
+from control_api.service import StreamService
+from control_api.store import StreamQuery
+from control_api.stream import Status, Stream
+
+log = structlog.get_logger(__name__)
+
+STOP_S = 3.0
+"""How long the demo's encoder may take to stop in order."""
+
+
+async def ready_stream(service: StreamService) -> Stream:
+    """Give the seeded user a stream that goes live with the first packet; one that still waits is used again."""
+    query = StreamQuery(user_id=SEED_USER, status=Status.CREATED)
+    for stream in await service.list_streams(query):
+        if stream.auto_start:
+            return stream
+    return await service.create(SEED_USER, {"title": "My first stream", "auto_start": True})
+
+
+@asynccontextmanager
+async def demo_broadcast(service: StreamService, rtmp_url: str) -> AsyncIterator[Stream]:
+    """Broadcast the demo while the block runs.
+
+    Args:
+        service: makes the demo's stream.
+        rtmp_url: of this server, without the key.
+
+    Yields:
+        The stream, already live.
+
+    """
+    fields = {
+        "title": "Demo broadcast",
+        "description": "A clock, a frame counter and a tone.",
+        "quality": "720p",
+    }
+    stream = await service.create(SEED_USER, fields)
+    await service.start(stream.id)
+    command = (sys.executable, "-m", "mediaserver.demo_source", f"{rtmp_url}/{stream.stream_key}")
+    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+    try:
+        yield stream
+    finally:
+        await _stop(process)
+        await service.end(stream.id, "the demo is over")
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_S)
+    except TimeoutError:
+        log.warning("the demo's encoder did not stop and is killed")
+        process.kill()
+        await process.wait()

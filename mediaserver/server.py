@@ -1,0 +1,142 @@
+"""The whole server: rooms joined, started in order, stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from control_api.playback import PlaybackSigner
+from hls.config import HlsConfig
+from media.error import ConfigError
+from mediaserver.config import Settings
+from mediaserver.control import open_control_plane
+from mediaserver.demo import demo_broadcast, ready_stream
+from mediaserver.http import make_application
+from mediaserver.live.checkpoint import CheckpointStore
+from mediaserver.live.session import Graces
+from mediaserver.live.stage import Stage
+from mediaserver.place import Places
+from mediaserver.secret import access_secret
+from rtmp.server import RtmpServer
+from transcode.supervisor import WorkerPool
+
+log = structlog.get_logger(__name__)
+
+HTTP_DRAIN_S = 2.0
+"""How long running answers may take once everything else has stopped; blocked playlists are released before."""
+
+
+def run(settings: Settings, *, demo: bool = False) -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        settings: the configuration.
+        demo: whether to broadcast a test picture to this server's own port.
+
+    Returns:
+        The process's exit code.
+
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            runner.run(serve(settings, demo=demo))
+        except ConfigError as error:
+            for problem in error.problems:
+                print(f"mediaserver: {problem}", file=sys.stderr)  # noqa: T201 - said to who typed the command
+            return 2
+    return 0
+
+
+async def serve(settings: Settings, *, demo: bool = False) -> None:
+    """Start everything, wait for a signal, stop everything in the reverse order.
+
+    Raises:
+        ConfigError: a port is taken or DATA_DIR cannot be used.
+
+    """
+    started = time.monotonic()
+    stopping = _stop_on_signals()
+    async with AsyncExitStack() as stack:
+        pool = WorkerPool()
+        stack.push_async_callback(pool.close)
+        secret = access_secret(settings)
+        stage = _make_stage(settings, pool, PlaybackSigner(secret))
+        rtmp = RtmpServer(stage, settings.rtmp_host, settings.rtmp_port)
+        control = await stack.enter_async_context(open_control_plane(settings, secret, stage))
+        application = make_application(settings, stage, control, rtmp)
+        http_port = await stack.enter_async_context(_serving_http(settings, application))
+        stack.push_async_callback(stage.close)
+        await pool.start()
+        await stage.open(control.service)
+        stack.push_async_callback(rtmp.close)
+        await _listening("RTMP_PORT", settings.rtmp_port, rtmp.start())
+        log.info(
+            "ready", http_port=http_port, rtmp_port=rtmp.port, seconds=round(time.monotonic() - started, 3)
+        )
+        places = Places(settings, http_port, rtmp.port)
+        if demo:
+            stream = await stack.enter_async_context(demo_broadcast(control.service, places.rtmp))
+            places.tell(watch=stream.id)
+        elif settings.jwt_secret:
+            places.tell()
+        else:
+            stream = await ready_stream(control.service)
+            places.tell(watch=stream.id, stream_key=stream.stream_key)
+        await stopping.wait()
+        log.info("stopping")
+
+
+def _make_stage(settings: Settings, pool: WorkerPool, playback: PlaybackSigner) -> Stage:
+    config = HlsConfig(
+        segment_s=settings.segment_s, part_s=settings.part_s, target_duration_s=settings.target_duration_s
+    )
+    graces = Graces(settings.reconnect_grace_s, settings.stop_grace_s, settings.start_grace_s)
+    checkpoints = CheckpointStore(settings.data_dir / "live")
+    wanted = settings.ladder if isinstance(settings.ladder, tuple) else None
+    return Stage(
+        config, pool, checkpoints, graces=graces, wanted=wanted, playback=playback, wall_clock=time.time
+    )
+
+
+@asynccontextmanager
+async def _serving_http(settings: Settings, application: web.Application) -> AsyncIterator[int]:
+    """Serve HTTP; yields the port. At the end running answers get a moment, then their connections close."""
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=HTTP_DRAIN_S, handle_signals=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port)
+        await _listening("PORT", settings.port, site.start())
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+async def _listening(name: str, port: int, starting: Awaitable[None]) -> None:
+    """Wait for a listener.
+
+    Raises:
+        ConfigError: the address cannot be bound, said with the setting's name.
+
+    """
+    try:
+        await starting
+    except OSError as error:
+        reason = "it is in use by another program" if error.errno == errno.EADDRINUSE else error.strerror
+        raise ConfigError([f"{name}={port}: cannot listen there: {reason}"]) from error
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopping.set)
+    return stopping

@@ -1,0 +1,98 @@
+"""Which stream an encoder gets, by its key."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from control_api.admission import admit
+from control_api.registry import Registry
+from control_api.service import StreamService
+from control_api.stream import Status, Stream
+from media.error import StreamError
+
+from .conftest import NOW, Notes
+
+CHANNEL_KEY = "ck_of_alice"
+
+
+@pytest.fixture
+async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
+    registry = await Registry.open(tmp_path)
+    await registry.set_channel_key("alice", CHANNEL_KEY)
+    yield registry
+    await registry.close()
+
+
+async def add(registry: Registry, name: str, status: Status, scheduled_at: datetime | None = None) -> None:
+    stream = Stream(
+        id=name,
+        user_id="alice",
+        stream_key=f"sk_{name}",
+        title=name,
+        created_at=NOW,
+        status=status,
+        is_private=True,
+        scheduled_at=scheduled_at,
+    )
+    await registry.add(stream)
+
+
+@pytest.mark.parametrize(
+    ("app", "key", "result"),
+    [
+        ("live", "sk_created", "created"),
+        ("live/", "sk_live", "live"),
+        ("live/sk_live", "sk_live", "live"),
+        ("live", "sk_ended", "already_ended"),
+        ("live", "sk_cancelled", "cancelled"),
+        ("live", "sk_unknown", "unknown_key"),
+        ("live", "", "unknown_key"),
+        ("live", "\ud800\0", "unknown_key"),
+        ("vod", "sk_live", "unknown_app"),
+        ("", "sk_live", "unknown_app"),
+    ],
+)
+async def test_stream_keys(registry: Registry, app: str, key: str, result: str) -> None:
+    for status in Status:
+        await add(registry, status.value, status)
+    try:
+        found = (await admit(registry, app, key, NOW)).id
+    except StreamError as error:
+        assert error.detail.endswith(".")
+        found = error.code
+    assert found == result
+
+
+SOON, LATER = NOW + timedelta(minutes=29), NOW + timedelta(minutes=31)
+
+
+@pytest.mark.parametrize(
+    ("streams", "result"),
+    [
+        ([("1", Status.LIVE, None), ("2", Status.CREATED, None)], "1"),
+        ([("1", Status.CREATED, None), ("2", Status.CREATED, None), ("3", Status.SCHEDULED, SOON)], "2"),
+        ([("1", Status.SCHEDULED, SOON), ("2", Status.SCHEDULED, LATER), ("3", Status.ENDED, None)], "1"),
+        ([("1", Status.SCHEDULED, LATER), ("2", Status.CANCELLED, None)], "no_stream"),
+        ([], "no_stream"),
+    ],
+)
+async def test_channel_keys(
+    registry: Registry, streams: list[tuple[str, Status, datetime | None]], result: str
+) -> None:
+    for name, status, scheduled_at in streams:
+        await add(registry, name, status, scheduled_at)
+    try:
+        found = (await admit(registry, "live", CHANNEL_KEY, NOW)).id
+    except StreamError as error:
+        found = error.code
+    assert found == result
+
+
+async def test_the_service_asks_the_same(registry: Registry) -> None:
+    await add(registry, "x", Status.CREATED)
+    service = StreamService(registry, Notes(), min_followers=0, now=lambda: NOW)
+    assert (await service.authorize_publish("live", "sk_x")).id == "x"

@@ -1,0 +1,35 @@
+"""The house keeps to its plan: who may import whom."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_rooms_import_only_what_they_may() -> None:
+    program = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    result = subprocess.run(
+        [sys.executable, "-c", program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Contracts: 3 kept, 0 broken" in result.stdout
+
+
+def test_pure_modules_know_no_sockets_and_no_loop() -> None:
+    shells = {
+        "rtmp/server.py",
+        "hls/delivery.py",
+        "hls/http.py",
+        "transcode/supervisor.py",
+    }
+    for room in ("media", "rtmp", "hls", "transcode"):
+        for path in (ROOT / room).rglob("*.py"):
+            name = path.relative_to(ROOT).as_posix()
+            imports_loop = any(
+                line.startswith(("import asyncio", "import socket", "from asyncio", "from aiohttp"))
+                for line in path.read_text().splitlines()
+            )
+            assert not imports_loop or name in shells, name
