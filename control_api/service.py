@@ -39,6 +39,7 @@ class StreamService(Catalogue):
         broadcasts: the media plane.
         min_followers: how many followers going live takes; 0 for none.
         now: tells the time.
+
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class StreamService(Catalogue):
         Raises:
             NotEligibleError: the user has too few followers.
             StreamError: `invalid` when `scheduled_at` has passed.
+
         """
         lifecycle.check_schedule(fields.get("scheduled_at"), self._now())
         await self.require_eligible(user_id)
@@ -98,6 +100,7 @@ class StreamService(Catalogue):
 
         Raises:
             StreamError: `not_found`, `precondition_failed`, `invalid`, or a state that does not allow it.
+
         """
         return await self._change(stream_id, lambda s: lifecycle.edited(s, changes, self._now()), revision)
 
@@ -106,6 +109,7 @@ class StreamService(Catalogue):
 
         Raises:
             StreamError: `not_found`, `already_ended`, `cancelled`.
+
         """
 
         def change(stream: Stream) -> Stream:
@@ -120,6 +124,7 @@ class StreamService(Catalogue):
         Raises:
             NotEligibleError: the owner has too few followers by now.
             StreamError: `not_found`, `already_ended`, `cancelled`.
+
         """
         async with self._lock(stream_id):
             before = await self.get(stream_id)
@@ -136,6 +141,7 @@ class StreamService(Catalogue):
 
         Raises:
             StreamError: as `start`.
+
         """
         stream = await self.get(stream_id)
         return await self.start(stream_id) if stream.auto_start else stream
@@ -149,6 +155,7 @@ class StreamService(Catalogue):
 
         Raises:
             StreamError: `not_found`, `not_live`, `cancelled`.
+
         """
         async with self._lock(stream_id):
             before = await self.get(stream_id)
@@ -164,6 +171,7 @@ class StreamService(Catalogue):
 
         Raises:
             StreamError: `not_found`, `already_live`, `already_ended`, `precondition_failed`.
+
         """
         stream = await self._change(stream_id, lifecycle.cancelled, revision)
         await self._broadcasts.end(stream_id, "cancelled")

@@ -22,6 +22,7 @@ class StatusRoutes:
 
     Args:
         checks: by name of what has to serve.
+
     """
 
     def __init__(self, checks: Mapping[str, Check]) -> None:

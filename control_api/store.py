@@ -51,6 +51,7 @@ class StreamStore(Protocol):
 
         Raises:
             StreamError: `conflict` when another change came first.
+
         """
         ...
 

@@ -41,6 +41,7 @@ class StreamRoutes:
         addresses: what answers tell.
         playback: signs the addresses of private streams.
         clock: Unix time.
+
     """
 
     def __init__(

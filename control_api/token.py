@@ -29,6 +29,7 @@ class TokenSigner:
         secret: signs and verifies.
         issuer: `iss` that a token must have; empty for any.
         audience: `aud` that a token must hold; empty for any.
+
     """
 
     def __init__(self, secret: bytes, issuer: str = "", audience: str = "") -> None:
@@ -49,6 +50,7 @@ class TokenSigner:
 
         Raises:
             TokenError: no such user id can be.
+
         """
         if not is_user_id(user_id):
             raise TokenError(f"a user id is 1 to {MAX_USER_ID} characters without control characters")
@@ -64,6 +66,7 @@ class TokenSigner:
 
         Raises:
             TokenError: the token is malformed, forged, expired, not yet good or meant for somebody else.
+
         """
         try:
             with _short_secrets_allowed():
@@ -76,7 +79,7 @@ class TokenSigner:
                     leeway=LEEWAY_S,
                     options={"require": ["sub"], "verify_aud": self._audience is not None},
                 )
-        except (jwt.InvalidTokenError, OverflowError) as error:
+        except (jwt.InvalidTokenError, ValueError, OverflowError, RecursionError) as error:
             raise TokenError(_reason(error)) from None
         user_id = claims["sub"]
         if not is_user_id(user_id):

@@ -12,6 +12,7 @@ class UserService:
 
     Args:
         store: keeps users.
+
     """
 
     def __init__(self, store: UserStore) -> None:
@@ -22,6 +23,7 @@ class UserService:
 
         Raises:
             StreamError: `invalid` when both are the same.
+
         """
         if user_id == follower_id:
             raise StreamError("invalid", "You cannot follow yourself.")

@@ -62,8 +62,7 @@ async def test_stream_keys(registry: Registry, app: str, key: str, result: str) 
     try:
         found = (await admit(registry, app, key, NOW)).id
     except StreamError as error:
-        assert error.detail.endswith(".")
-        found = error.code
+        found = error.code if error.detail.endswith(".") else "no sentence"
     assert found == result
 
 

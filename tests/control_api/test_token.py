@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from pathlib import Path
 
 import jwt
@@ -53,6 +54,7 @@ def test_scopes(scope: object, admin: bool) -> None:
         ("", "not valid"),
         ("a.b.c", "not valid"),
         ("\ud800", "not valid"),
+        (f"{b64encode(b'[' * 5000).decode()}.e30.e30", "not valid"),
     ],
 )
 def test_refusals(token: str, words: str) -> None:
