@@ -46,7 +46,7 @@ def cpu_seconds(server: Server) -> float:
     """User and system time of the server and its workers."""
     root = psutil.Process(server.process.pid)
     times = [process.cpu_times() for process in [root, *root.children(recursive=True)]]
-    return sum(t.user + t.system for t in times)
+    return float(sum(t.user + t.system for t in times))
 
 
 async def collect(session: aiohttp.ClientSession, url: str, until: float) -> list[FetchedPart]:
