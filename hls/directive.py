@@ -1,4 +1,4 @@
-"""Delivery directives of a playlist request (rfc8216bis, 6.2.5): what does it wait for?"""
+"""Delivery directives of a playlist request (rfc8216bis, 6.2.5): what one waits for."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ def parse_directives(query: Mapping[str, str]) -> Directives:
 
     Raises:
         PeerError: one is malformed, or `_HLS_part` comes without `_HLS_msn`.
+
     """
     msn, part = _integer(query, "_HLS_msn"), _integer(query, "_HLS_part")
     if part is not None and msn is None:
@@ -67,6 +68,7 @@ def find_target(directives: Directives, view: RenditionView, config: HlsConfig) 
 
     Raises:
         PeerError: it asks for what is too far in the future.
+
     """
     if view.is_ended:
         return None

@@ -16,7 +16,7 @@ from .config import HlsConfig
 from .directive import Directives, find_target, parse_directives
 from .playlist import render_media, render_multivariant
 from .port import Broadcast, Broadcasts
-from .view import RenditionView
+from .view import MultivariantView, RenditionView
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -33,6 +33,7 @@ def routes(broadcasts: Broadcasts, config: HlsConfig) -> list[web.RouteDef]:
     Args:
         broadcasts: where to find what is served.
         config: the constants of every playlist.
+
     """
     hls = _Hls(broadcasts, config)
     found = []
@@ -82,15 +83,21 @@ class _Hls:
     def __init__(self, broadcasts: Broadcasts, config: HlsConfig) -> None:
         self._broadcasts = broadcasts
         self._config = config
+        self._multivariants: WeakKeyDictionary[Broadcast, tuple[MultivariantView, PlaylistBody]]
+        self._multivariants = WeakKeyDictionary()
         self._bodies: WeakKeyDictionary[Broadcast, dict[tuple[str, bool], tuple[int, PlaylistBody]]]
         self._bodies = WeakKeyDictionary()
 
     async def multivariant(self, request: web.Request) -> web.StreamResponse:
         """Answer with the multivariant playlist."""
-        view = self._find(request).multivariant()
+        broadcast = self._find(request)
+        view = broadcast.multivariant()
         if view is None:
             raise _no_media_yet()
-        return answer.playlist(request.headers, PlaylistBody(render_multivariant(view)), answer.SHORT)
+        known = self._multivariants.get(broadcast)
+        if known is None or known[0] != view:
+            known = self._multivariants[broadcast] = (view, PlaylistBody(render_multivariant(view)))
+        return answer.playlist(request.headers, known[1], answer.SHORT)
 
     async def media_playlist(self, request: web.Request) -> web.StreamResponse:
         """Answer with a media playlist, once it holds what the request waits for."""

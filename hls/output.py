@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -37,6 +38,7 @@ class HlsOutput:
     Args:
         config: lengths and budgets.
         checkpoint: of an earlier process that served the same broadcast.
+
     """
 
     def __init__(self, config: HlsConfig, checkpoint: Checkpoint | None = None) -> None:
@@ -82,6 +84,7 @@ class HlsOutput:
             codec_string: as in CODECS; the track that is set later overrules it.
             bandwidth_bps: highest rate of a segment, audio included; raised when a segment turns out larger.
             average_bandwidth_bps: mean rate, audio included.
+
         """
         declaration = _Declaration(
             width, height, frame_rate, codec_string, bandwidth_bps, average_bandwidth_bps or bandwidth_bps
@@ -162,7 +165,15 @@ class HlsOutput:
         self._window.trim(self._renditions.values())
         if self._window.first_msn != first_msn:
             self._advance_stragglers()
+            self.timeline.drop_before(
+                min([self._window.first_msn, *(writer.msn for writer in self._writers())])
+            )
         self._delivery.wake(rendition)
+
+    def _writers(self) -> Iterator[VideoWriter | AudioWriter]:
+        yield from (writer for _, writer in self._videos.values())
+        if self._audio is not None:
+            yield self._audio
 
     def _advance_stragglers(self) -> None:
         """Give up on what a writer has not published when its segment leaves the playlists."""

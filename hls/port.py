@@ -29,6 +29,7 @@ class Broadcast(Protocol):
 
         Raises:
             CapacityError: too many wait already.
+
         """
 
     async def get(self, rendition: str, generation: int, msn: int, part: int | None) -> bytes | None:
@@ -38,6 +39,7 @@ class Broadcast(Protocol):
 
         Raises:
             CapacityError: too many wait already.
+
         """
 
 
@@ -56,4 +58,5 @@ class Broadcasts(Protocol):
 
         Raises:
             StreamError: `not_found`, `unauthorized` or `forbidden`.
+
         """

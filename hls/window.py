@@ -36,7 +36,6 @@ class Window:
         while self._is_over_budget(renditions):
             if not self._forget_oldest(renditions) and not self._remove_first(shortest_s):
                 break
-        self._timeline.drop_before(self.first_msn)
 
     def _slide(self, length_s: float) -> None:
         while self._remove_first(length_s):

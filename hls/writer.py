@@ -51,6 +51,8 @@ class VideoWriter(Cursor[VideoTrack]):
             raise LocalStateError(
                 f"{self.rendition.name} got {MAX_PENDING_SAMPLES} samples beyond the timeline"
             )
+        if sample.dts <= self._last_dts and self._begins_run(sample):
+            self._drop_from(sample.dts)
         if sample.dts <= self._last_dts:
             sample = sample._replace(dts=self._last_dts + 1)
         self._last_dts = sample.dts
@@ -61,12 +63,23 @@ class VideoWriter(Cursor[VideoTrack]):
 
         Args:
             frontier: in ticks.
+
         """
         while (segment := self._segment) is not None:
             part = segment.part(self._part_index)
             if part is None or part[1] > frontier:
                 return
             self._publish_part(segment, *part)
+
+    def _begins_run(self, sample: Sample) -> bool:
+        segments = self.timeline.segments
+        return sample.is_sync and any(item.start == sample.dts and item.is_discontinuity for item in segments)
+
+    def _drop_from(self, dts: int) -> None:
+        """Drop the tail of a run that reaches into the next one: its last frames were reordered."""
+        while self._samples and self._samples[-1].dts >= dts:
+            self._samples.pop()
+        self._last_dts = self._samples[-1].dts if self._samples else dts - 1
 
     def _publish_part(self, segment: Segment, start: int, end: int) -> None:
         is_last = segment.is_closed and end == segment.end
@@ -124,6 +137,7 @@ class AudioWriter(Cursor[AudioTrack]):
         timeline: where segments begin and end.
         rendition: takes what is published.
         part_s: longest part.
+
     """
 
     def __init__(self, timeline: Timeline, rendition: Rendition, part_s: float) -> None:
@@ -142,6 +156,7 @@ class AudioWriter(Cursor[AudioTrack]):
         Args:
             track: how to decode it; a change takes effect with the segment that starts at `at`.
             at: in ticks, where the timeline begins a segment behind a discontinuity, or the first one.
+
         """
         super().set_track(track, at)
         start = max(at, self._grids[-1].end_before(at)) if self._grids else at
@@ -159,6 +174,7 @@ class AudioWriter(Cursor[AudioTrack]):
         Args:
             frontier: in ticks; up to here the timeline is settled.
             audio_frontier: in ticks; every frame that starts before has been added.
+
         """
         while (segment := self._segment) is not None and self._grids and segment.end > segment.start:
             if not self._advance_part(segment, min(frontier, segment.end), audio_frontier):
@@ -182,8 +198,12 @@ class AudioWriter(Cursor[AudioTrack]):
         self._enter(segment)
         if count > 0:
             self._publish_frames(segment, grid, count, is_last=is_closed and count == remaining)
-        elif is_closed:
+        elif is_closed and self._part_index:
             self._complete(segment)
+        elif is_closed:
+            # Shorter than an audio frame; a segment without any part would not count in the media sequence.
+            part = PartView((segment.end - segment.start) / CLOCK_HZ, is_independent=False, is_gap=True)
+            self._publish(segment, part, b"", is_last=True)
         return count > 0 or is_closed
 
     def _grid_of(self, segment: Segment) -> SampleGrid:
