@@ -1,0 +1,128 @@
+"""Kill things under a running broadcast and measure what viewers lose.
+
+    python benchmarks/chaos.py [--rounds 5]
+
+Each round kills the codec worker of one broadcast, later the server. Reported: media missing on each rendition, whether the
+encoder's connection and the playlists' order survived, and how soon playlists answer after a restart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import aiohttp
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.clip import FFMPEG, RESULTS, prepared
+from tests.integration.playlist import FetchedPart, follow, parse_master, parse_media
+from tests.integration.server import Server, running, running_server
+
+SETTLE_S = 5.0
+
+
+def push(source: Path, url: str) -> list[str]:
+    return ["-v", "error", "-re", "-stream_loop", "-1", "-i", str(source), "-c", "copy", "-f", "flv", url]
+
+
+async def collect(session: aiohttp.ClientSession, url: str, until: float) -> list[FetchedPart]:
+    return [part async for part in follow(session, url, until=until)]
+
+
+async def kill_workers(server: Server, rounds: int) -> int:
+    killed = 0
+    for number in range(rounds):
+        await asyncio.sleep(SETTLE_S + 0.37 * number)
+        for pid in server.workers():
+            os.kill(pid, signal.SIGKILL)
+            killed += 1
+        # Three crashes a minute mean "copy only", so rounds keep a distance.
+        await asyncio.sleep(20)
+    return killed
+
+
+async def worker_kills(source: Path, folder: Path, rounds: int) -> dict[str, object]:
+    async with running_server(folder, LADDER="always") as server:
+        stream = await server.create_stream()
+        async with running(FFMPEG, *push(source, server.publish_url(stream))) as encoder:
+            path = f"/hls/{stream['id']}"
+            master = parse_master((await server.wait_for(f"{path}/master.m3u8")).text)
+            await asyncio.sleep(SETTLE_S)
+            until = time.monotonic() + rounds * (20 + SETTLE_S + 0.2 * rounds) + SETTLE_S
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+                watching = (collect(session, f"{server.http_url}{path}/{uri}", until) for uri in master)
+                killed, *found = await asyncio.gather(kill_workers(server, rounds), *watching)
+            survived = encoder.returncode is None
+    return {
+        "workers_killed": killed,
+        "publisher_stayed": survived,
+        "renditions": {
+            uri: {
+                "parts": len(parts),
+                "missing_s": round(sum(part.duration for part in parts if part.gap), 3),
+                "discontinuities": sum(part.discontinuity for part in parts),
+                "latest_s": round(max(part.fetched_at - part.start - part.duration for part in parts), 3),
+            }
+            for uri, parts in zip(master, found, strict=True)
+        },
+    }
+
+
+async def server_kill(source: Path, folder: Path) -> dict[str, object]:
+    async with running_server(folder, LADDER="always") as first:
+        stream = await first.create_stream()
+        path = f"/hls/{stream['id']}/720p/index.m3u8"
+        async with running(FFMPEG, *push(source, first.publish_url(stream))):
+            await first.wait_for(path, contains="#EXTINF")
+            await asyncio.sleep(SETTLE_S)
+            before = parse_media((await first.request(path)).text)
+            first.kill()
+            await first.process.wait()
+    restarted = time.monotonic()
+    async with running_server(folder, LADDER="always") as second:
+        ready_s = time.monotonic() - restarted
+        published = time.monotonic()
+        async with running(FFMPEG, *push(source, second.publish_url(stream))):
+            after = parse_media((await second.wait_for(path, contains="#EXT-X-PART:")).text)
+            playable_s = time.monotonic() - published
+    return {
+        "restart_to_ready_s": round(ready_s, 3),
+        "encoder_back_to_playlist_s": round(playable_s, 3),
+        "media_sequence": [before.segments[-1].msn, after.segments[0].msn],
+        "discontinuity_sequence": [before.discontinuity_sequence, after.discontinuity_sequence],
+        "first_segment_has_discontinuity": after.segments[0].discontinuity,
+    }
+
+
+async def measure(rounds: int) -> dict[str, object]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source = await asyncio.to_thread(prepared, folder, height=720, seconds=20, bitrate="2500k")
+        for part in ("workers", "server"):
+            (folder / part).mkdir()
+        return {
+            "worker": await worker_kills(source, folder / "workers", rounds),
+            "server": await server_kill(source, folder / "server"),
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    result = asyncio.run(measure(parser.parse_args().rounds))
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "chaos.json").write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
