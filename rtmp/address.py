@@ -1,0 +1,61 @@
+"""Application, stream key and query out of what encoders put into `connect` and `publish`.
+
+Encoders split a server address in their own ways: OBS has a field for the key and sends the address as it
+stands, FFmpeg takes the last part of the path for the key, hardware often has one field for all. So the key
+may be empty and stand at the end of the application, and queries stand anywhere. Values are not
+URL-encoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from rtmp.amf0 import AmfValue
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectAddress:
+    """What `connect` says about where the peer wants to go."""
+
+    app: str = ""
+    query: str = ""
+    encoder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishAddress:
+    """Where a stream is published to."""
+
+    app: str
+    stream_key: str
+    query: str
+
+
+def read_connect(command_object: AmfValue) -> ConnectAddress:
+    """Read the object of `connect`, an AMF object or array; whatever is missing stays empty."""
+    members = command_object if isinstance(command_object, dict) else {}
+    texts = {name.lower(): value for name, value in members.items() if isinstance(value, str)}
+    app = texts.get("app", "")
+    if not app.strip("/'\" "):
+        app = _path_of(texts.get("tcurl", ""))
+    app, _, query = app.strip("'\" ").partition("?")
+    return ConnectAddress(app.strip("/"), query, texts.get("flashver", ""))
+
+
+def publish_address(connect: ConnectAddress, name: str) -> PublishAddress:
+    """Combine what `connect` and `publish` said."""
+    key, _, query = name.strip().partition("?")
+    key = key.strip("/")
+    app = connect.app
+    if not key:
+        app, _, key = app.rpartition("/")
+    return PublishAddress(app, key, "&".join(part for part in (connect.query, query) if part))
+
+
+def _path_of(url: str) -> str:
+    try:
+        parts = urlsplit(url.strip("'\" "))
+    except ValueError:
+        return ""
+    return parts.path.strip("/") + (f"?{parts.query}" if parts.query else "")

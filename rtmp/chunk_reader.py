@@ -1,0 +1,232 @@
+"""Messages out of chunks (RTMP 1.0, 5.3).
+
+The reader keeps an offset into the bytes received last, and consumes payload as it arrives, so what it
+holds is bounded by the unfinished messages. Most of a video frame is a run of full chunks behind one-byte
+headers at a fixed distance: such a run is checked and joined by a few slice operations instead of chunk by
+chunk.
+"""
+
+from __future__ import annotations
+
+from media.error import PeerError
+from rtmp.chunk import ABORT, DEFAULT_CHUNK_SIZE, EXTENDED, SET_CHUNK_SIZE, Message
+
+MAX_CHUNK_SIZE = 10 << 20
+"""Same as a message: a larger chunk cannot be filled."""
+MAX_MESSAGE_BYTES = 10 << 20
+"""A keyframe of 4K at 100 Mbit/s is about 3 MB."""
+MAX_PENDING_BYTES = 12 << 20
+"""Unfinished messages of all chunk streams together: one of the largest, and the small ones in between."""
+MAX_CHUNK_STREAMS = 64
+"""Encoders use three to eight."""
+MAX_DELTA_FROM_ABSOLUTE_MS = 1000
+"""Up to here the absolute time of a type 0 chunk is the delta of a type 3 message after it: so says the
+specification, and FFmpeg counts on it. librtmp means "the same time", which hours into a stream is saner."""
+
+_HEADER_BYTES = (11, 7, 3, 0)
+
+
+class _ChunkStream:
+    __slots__ = (
+        "body", "delta", "extended", "header", "id", "is_open", "length", "stream_id", "timestamp", "type_id",
+    )  # fmt: skip
+
+    def __init__(self, chunk_stream_id: int) -> None:
+        self.id = chunk_stream_id
+        self.header = bytes([0xC0 | chunk_stream_id]) if 2 <= chunk_stream_id < 64 else b""
+        """The one-byte form of a type 3 header; empty where there is none."""
+        self.timestamp = 0
+        self.delta = 0
+        self.extended: int | None = None
+        """Value of the extended timestamp field of the last chunk of type 0, 1 or 2, None without one."""
+        self.length = 0
+        self.type_id = 0
+        self.stream_id = 0
+        self.is_open = False
+        """Whether a message has begun and is not complete."""
+        self.body = bytearray()
+        """What there is of the unfinished message."""
+
+    def close(self) -> None:
+        self.is_open = False
+        self.body = bytearray()
+
+
+class ChunkReader:
+    """Turns the byte stream of a peer into messages; follows Set Chunk Size and Abort by itself."""
+
+    def __init__(self) -> None:
+        self.chunk_size = DEFAULT_CHUNK_SIZE
+        self._data = b""
+        self._position = 0
+        self._streams: dict[int, _ChunkStream] = {}
+        self._current: _ChunkStream | None = None
+        self._chunk_left = 0
+        self._pending_bytes = 0
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes of the peer."""
+        self._data = self._data[self._position :] + data if self._position < len(self._data) else data
+        self._position = 0
+
+    def next_message(self) -> Message | None:
+        """Return the next complete message, None when more bytes are needed.
+
+        Raises:
+            PeerError: the peer broke the chunk protocol or a bound; the reader is of no use after that.
+
+        """
+        while True:
+            stream = self._current or self._read_header()
+            if stream is None or not self._read_payload(stream):
+                return None
+            if len(stream.body) < stream.length:
+                continue
+            message = self._finish(stream)
+            if message.type_id == SET_CHUNK_SIZE:
+                self._set_chunk_size(message.payload)
+            elif message.type_id == ABORT:
+                self._abort(message.payload)
+            else:
+                return message
+
+    def _read_header(self) -> _ChunkStream | None:
+        """Read the header of a chunk, if all of it is there, and make its stream the current one."""
+        data, position = self._data, self._position
+        available = len(data) - position
+        if not available:
+            return None
+        first = data[position]
+        chunk_type, chunk_stream_id = first >> 6, first & 0x3F
+        position += 1
+        if chunk_stream_id < 2:
+            size = chunk_stream_id + 1
+            if available <= size:
+                return None
+            chunk_stream_id = 64 + int.from_bytes(data[position : position + size], "little")
+            position += size
+        stream = self._streams.get(chunk_stream_id) or self._open_stream(chunk_stream_id, chunk_type)
+        end = position + _HEADER_BYTES[chunk_type]
+        if end > len(data):
+            return None
+        if chunk_type == 3:
+            end_of_header = self._continue(stream, end)
+        else:
+            end_of_header = self._start(stream, chunk_type, position, end)
+        if end_of_header is None:
+            return None
+        self._position = end_of_header
+        self._current = stream
+        self._chunk_left = min(self.chunk_size, stream.length - len(stream.body))
+        return stream
+
+    def _open_stream(self, chunk_stream_id: int, chunk_type: int) -> _ChunkStream:
+        # Type 1 opens a stream for librtmp's pings.
+        if chunk_type > 1:
+            raise PeerError(f"chunk stream {chunk_stream_id} begins with a header of type {chunk_type}")
+        if len(self._streams) >= MAX_CHUNK_STREAMS:
+            raise PeerError(f"more than {MAX_CHUNK_STREAMS} chunk streams")
+        stream = self._streams[chunk_stream_id] = _ChunkStream(chunk_stream_id)
+        return stream
+
+    def _start(self, stream: _ChunkStream, chunk_type: int, position: int, end: int) -> int | None:
+        """Begin a message with a header of type 0, 1 or 2 at `position`; return where the payload starts."""
+        data = self._data
+        value = int.from_bytes(data[position : position + 3], "big")
+        extended = None
+        if value == EXTENDED:
+            if end + 4 > len(data):
+                return None
+            value = extended = int.from_bytes(data[end : end + 4], "big")
+            end += 4
+        if stream.is_open:
+            raise PeerError(f"chunk stream {stream.id} begins a message inside an unfinished one")
+        stream.extended = extended
+        if chunk_type < 2:
+            stream.length = int.from_bytes(data[position + 3 : position + 6], "big")
+            stream.type_id = data[position + 6]
+        if chunk_type == 0:
+            stream.stream_id = int.from_bytes(data[position + 7 : position + 11], "little")
+            stream.timestamp = value
+            stream.delta = value if value <= MAX_DELTA_FROM_ABSOLUTE_MS else 0
+        else:
+            stream.delta = value
+            stream.timestamp = (stream.timestamp + value) & 0xFFFFFFFF
+        _begin(stream)
+        return end
+
+    def _continue(self, stream: _ChunkStream, end: int) -> int | None:
+        """Go on with a message, or begin one like the last, behind a header of type 3."""
+        if stream.extended is not None:
+            if end + 4 > len(self._data):
+                return None
+            # The specification repeats the field; librtmp and OBS before 30.1 leave it out inside a message.
+            value = int.from_bytes(self._data[end : end + 4], "big")
+            if not stream.is_open or value in (stream.extended, stream.timestamp):
+                end += 4
+        if not stream.is_open:
+            stream.timestamp = (stream.timestamp + stream.delta) & 0xFFFFFFFF
+            _begin(stream)
+        return end
+
+    def _read_payload(self, stream: _ChunkStream) -> bool:
+        """Take what is there of the current chunk; return whether the chunk is complete."""
+        start = self._position
+        end = min(start + self._chunk_left, len(self._data))
+        stream.body += self._data[start:end]
+        self._position = end
+        self._chunk_left -= end - start
+        self._count_pending(end - start)
+        if self._chunk_left:
+            return False
+        self._current = None
+        if stream.header and stream.extended is None:
+            self._read_run(stream)
+        return True
+
+    def _read_run(self, stream: _ChunkStream) -> None:
+        """Take the full chunks of one message that follow each other."""
+        stride = self.chunk_size + 1
+        start = self._position
+        count = min(
+            (stream.length - len(stream.body)) // self.chunk_size, (len(self._data) - start) // stride
+        )
+        if count <= 0:
+            return
+        headers = self._data[start : start + count * stride : stride]
+        count -= len(headers.lstrip(stream.header))
+        end = start + count * stride
+        run = bytearray(self._data[start:end])
+        del run[::stride]
+        stream.body += run
+        self._position = end
+        self._count_pending(len(run))
+
+    def _count_pending(self, size: int) -> None:
+        self._pending_bytes += size
+        if self._pending_bytes > MAX_PENDING_BYTES:
+            raise PeerError(f"more than {MAX_PENDING_BYTES} bytes in unfinished messages")
+
+    def _finish(self, stream: _ChunkStream) -> Message:
+        payload = bytes(stream.body)
+        stream.close()
+        self._pending_bytes -= len(payload)
+        return Message(stream.id, stream.timestamp, stream.type_id, stream.stream_id, payload)
+
+    def _set_chunk_size(self, payload: bytes) -> None:
+        size = int.from_bytes(payload[:4], "big")
+        if len(payload) < 4 or not 1 <= size <= MAX_CHUNK_SIZE:
+            raise PeerError(f"chunk size of {size}; 1 to {MAX_CHUNK_SIZE} are accepted")
+        self.chunk_size = size
+
+    def _abort(self, payload: bytes) -> None:
+        stream = self._streams.get(int.from_bytes(payload[:4], "big"))
+        if stream is not None:
+            self._pending_bytes -= len(stream.body)
+            stream.close()
+
+
+def _begin(stream: _ChunkStream) -> None:
+    if stream.length > MAX_MESSAGE_BYTES:
+        raise PeerError(f"message of {stream.length} bytes; up to {MAX_MESSAGE_BYTES} are accepted")
+    stream.is_open = True

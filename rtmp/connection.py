@@ -1,0 +1,254 @@
+"""One RTMP connection, server side: bytes and time in, events and bytes out. No socket, no clock.
+
+Drive it like this: give what was read to `receive_data`, take events from `next_event` until it returns
+None, send `data_to_send`. When `get_timer` is reached call `handle_timer`. `PeerError` from any of these
+means that the connection is over: send `data_to_send` once more, which tells the peer why, and close. Any
+other exception is a bug.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+
+from media.error import LocalStateError, PeerError
+from media.packet import Packet
+from media.timing import TimestampUnwrapper
+from rtmp.audio import AudioTagReader
+from rtmp.chunk import SET_CHUNK_SIZE, ChunkWriter, Message
+from rtmp.chunk_reader import ChunkReader
+from rtmp.command import parse_command
+from rtmp.error import RefusedError
+from rtmp.event import Event, MetadataReceived, PublishEnded, PublishRequested
+from rtmp.handshake import ServerHandshake
+from rtmp.limit import RtmpLimits
+from rtmp.message import (
+    AGGREGATE,
+    AUDIO,
+    COMMAND_AMF0,
+    COMMAND_AMF3,
+    DATA_AMF0,
+    DATA_AMF3,
+    PING_REQUEST,
+    PING_RESPONSE,
+    USER_CONTROL,
+    VIDEO,
+    WINDOW_ACKNOWLEDGEMENT_SIZE,
+    acknowledgement,
+    split_aggregate,
+    user_control,
+)
+from rtmp.metadata import bitrate_bps, read_metadata
+from rtmp.session import WINDOW_BYTES, CommandSession, PublishState
+from rtmp.video import VideoTagReader
+
+
+class ServerConnection:
+    """The server's end of an RTMP connection.
+
+    Args:
+        now: seconds on any clock that never steps back; the same clock everywhere.
+        limits: how long each stage may last.
+
+    """
+
+    def __init__(self, now: float, limits: RtmpLimits | None = None) -> None:
+        self._limits = limits or RtmpLimits()
+        self._handshake: ServerHandshake | None = ServerHandshake()
+        self._reader = ChunkReader()
+        self._writer = ChunkWriter()
+        self._session = CommandSession(self._send, self._emit)
+        self._events: deque[Event] = deque()
+        self._output = bytearray()
+        self._received_bytes = 0
+        self._acknowledged_bytes = 0
+        self._window_bytes = WINDOW_BYTES
+        self._is_closed = False
+        self._now = now
+        self._expect("no RTMP handshake", self._limits.handshake_timeout_s)
+        self._open_media()
+        self._handlers: dict[int, Callable[[Message], None]] = {
+            AUDIO: self._on_audio,
+            VIDEO: self._on_video,
+            AGGREGATE: self._on_aggregate,
+            COMMAND_AMF0: self._on_command,
+            COMMAND_AMF3: self._on_command,
+            DATA_AMF0: self._on_data,
+            DATA_AMF3: self._on_data,
+            USER_CONTROL: self._on_user_control,
+            WINDOW_ACKNOWLEDGEMENT_SIZE: self._on_window_size,
+        }
+
+    def _open_media(self) -> None:
+        self._clock = TimestampUnwrapper()
+        self._video = VideoTagReader()
+        self._audio = AudioTagReader()
+        self._video_bps: int | None = None
+        self._audio_bps: int | None = None
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes of the peer, read at `now`.
+
+        Raises:
+            PeerError: the peer does not speak RTMP.
+
+        """
+        self._now = now
+        self._received_bytes += len(data)
+        if self._is_closed:
+            return
+        if self._handshake is not None:
+            self._shake_hands(self._handshake, data)
+        else:
+            self._reader.receive_data(data)
+        if self._received_bytes - self._acknowledged_bytes >= self._window_bytes and self._handshake is None:
+            self._acknowledged_bytes = self._received_bytes
+            self._send(acknowledgement(self._received_bytes))
+
+    def next_event(self) -> Event | None:
+        """Return what happened next; None when more bytes are needed, or an answer to `PublishRequested`.
+
+        Raises:
+            PeerError: the peer broke the protocol or asked for what is not served; the connection is over.
+
+        """
+        try:
+            while not self._events:
+                message = self._next_message()
+                if message is None:
+                    return None
+                self._dispatch(message)
+        except PeerError as problem:
+            self._fail(problem)
+            raise
+        return self._events.popleft()
+
+    def data_to_send(self) -> bytes:
+        """Return what has to go to the peer now."""
+        data = bytes(self._output)
+        self._output.clear()
+        return data
+
+    def accept_publish(self, now: float) -> None:
+        """Let the peer publish, in answer to `PublishRequested`."""
+        self._require_request()
+        self._open_media()
+        self._session.accept()
+        self._now = now
+        self._expect("no audio or video after the publish", self._limits.first_media_timeout_s)
+
+    def reject_publish(self, detail: str) -> None:
+        """Refuse the peer, in answer to `PublishRequested`; the connection is over."""
+        self._require_request()
+        self.close_with("NetStream.Publish.BadName", detail)
+
+    def close_with(self, code: str, detail: str) -> None:
+        """End the connection from this side and tell the peer why."""
+        if not self._is_closed and self._handshake is None:
+            self._session.refuse(code, detail)
+        self._is_closed = True
+
+    def get_timer(self) -> float | None:
+        """Return when `handle_timer` wants to be called, None for never."""
+        return None if self._is_closed or math.isinf(self._deadline) else self._deadline
+
+    def handle_timer(self, now: float) -> None:
+        """Look at the time.
+
+        Raises:
+            PeerError: the peer took too long; the connection is over.
+
+        """
+        if not self._is_closed and now >= self._deadline:
+            problem = RefusedError("NetConnection.Connect.Closed", self._complaint)
+            self._fail(problem)
+            raise problem
+
+    def extend_timer(self, seconds: float) -> None:
+        """Give the peer more time, since it was us who did not read."""
+        self._deadline += seconds
+
+    def _require_request(self) -> None:
+        if self._session.state is not PublishState.REQUESTED:
+            raise LocalStateError("there is no publish request to answer")
+
+    def _expect(self, complaint: str, timeout_s: float) -> None:
+        self._deadline = self._now + timeout_s
+        self._complaint = f"{complaint} within {timeout_s:g} s"
+
+    def _fail(self, problem: PeerError) -> None:
+        code = problem.code if isinstance(problem, RefusedError) else "NetConnection.Call.Failed"
+        self.close_with(code, str(problem))
+
+    def _shake_hands(self, handshake: ServerHandshake, data: bytes) -> None:
+        try:
+            rest = handshake.receive_data(data)
+        except PeerError:
+            self._is_closed = True
+            raise
+        finally:
+            self._output += handshake.data_to_send()
+        if rest is not None:
+            self._handshake = None
+            self._reader.receive_data(rest)
+            self._expect("no publish", self._limits.publish_timeout_s)
+
+    def _next_message(self) -> Message | None:
+        is_waiting = self._handshake is not None or self._session.state is PublishState.REQUESTED
+        return None if is_waiting or self._is_closed else self._reader.next_message()
+
+    def _send(self, message: Message) -> None:
+        self._output += self._writer.serialize(message)
+        if message.type_id == SET_CHUNK_SIZE:
+            self._writer.chunk_size = int.from_bytes(message.payload, "big")
+
+    def _emit(self, event: Event) -> None:
+        self._events.append(event)
+        if isinstance(event, PublishRequested):
+            self._deadline = math.inf
+        elif isinstance(event, PublishEnded):
+            self._expect("no publish", self._limits.publish_timeout_s)
+
+    def _dispatch(self, message: Message) -> None:
+        handler = self._handlers.get(message.type_id)
+        if handler is not None:
+            handler(message)
+
+    def _on_command(self, message: Message) -> None:
+        self._session.handle(parse_command(message), message.stream_id)
+
+    def _on_audio(self, message: Message) -> None:
+        if self._session.state is PublishState.PUBLISHING:
+            time_ms = self._clock.unwrap(message.timestamp)
+            self._on_packet(self._audio.read(message.payload, time_ms, self._audio_bps))
+
+    def _on_video(self, message: Message) -> None:
+        if self._session.state is PublishState.PUBLISHING:
+            time_ms = self._clock.unwrap(message.timestamp)
+            self._on_packet(self._video.read(message.payload, time_ms, self._video_bps))
+
+    def _on_packet(self, packet: Packet | None) -> None:
+        if packet is not None:
+            self._events.append(packet)
+            self._expect("no audio or video", self._limits.idle_timeout_s)
+
+    def _on_aggregate(self, message: Message) -> None:
+        for part in split_aggregate(message):
+            if part.type_id in (AUDIO, VIDEO, DATA_AMF0):
+                self._dispatch(part)
+
+    def _on_data(self, message: Message) -> None:
+        metadata = read_metadata(message)
+        if metadata is not None and self._session.state is PublishState.PUBLISHING:
+            self._video_bps = bitrate_bps(metadata, "videodatarate")
+            self._audio_bps = bitrate_bps(metadata, "audiodatarate")
+            self._events.append(MetadataReceived(metadata))
+
+    def _on_user_control(self, message: Message) -> None:
+        if message.payload[:2] == PING_REQUEST.to_bytes(2, "big"):
+            self._send(user_control(PING_RESPONSE, message.payload[2:6]))
+
+    def _on_window_size(self, message: Message) -> None:
+        size_bytes = int.from_bytes(message.payload[:4], "big")
+        self._window_bytes = size_bytes or WINDOW_BYTES
