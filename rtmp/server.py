@@ -8,6 +8,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 
@@ -97,7 +98,14 @@ class RtmpServer:
             return
         core = ServerConnection(self._clock(), self._limits)
         peer = _Peer(
-            self._gate, reader, writer, core, f"{host}:{port}", next(self._ids), self._limits, self._clock
+            reader,
+            writer,
+            core=core,
+            gate=self._gate,
+            address=f"{host}:{port}",
+            number=next(self._ids),
+            linger_s=self._limits.linger_s,
+            clock=self._clock,
         )
         self._addresses[host] += 1
         task = asyncio.create_task(peer.run(), name=f"rtmp {host}:{port}")
@@ -125,21 +133,22 @@ class _Peer:
 
     def __init__(
         self,
-        gate: PublishGate,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
+        *,
         core: ServerConnection,
+        gate: PublishGate,
         address: str,
         number: int,
-        limits: RtmpLimits,
+        linger_s: float,
         clock: Callable[[], float],
     ) -> None:
-        self._gate = gate
         self._reader = reader
         self._writer = writer
         self._core = core
+        self._gate = gate
         self._address = address
-        self._limits = limits
+        self._linger_s = linger_s
         self._clock = clock
         self._publication: Publication | None = None
         self._kicked: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -154,7 +163,8 @@ class _Peer:
         """Serve the connection to its end."""
         serving = asyncio.create_task(self._serve())
         try:
-            await asyncio.wait({serving, self._kicked}, return_when=asyncio.FIRST_COMPLETED)
+            endings: set[asyncio.Future[Any]] = {serving, self._kicked}
+            await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
         finally:
             serving.cancel()
             await asyncio.wait({serving})
@@ -238,13 +248,13 @@ class _Peer:
         """Close the socket such that the peer can still read why."""
         with contextlib.suppress(OSError, TimeoutError, PeerError):
             self._flush()
-            async with asyncio.timeout(self._limits.linger_s):
+            async with asyncio.timeout(self._linger_s):
                 # Closing with bytes unread would reset the connection and lose the reason on its way.
                 self._writer.write_eof()
                 while await self._reader.read(READ_BYTES):
                     pass
         with contextlib.suppress(OSError, TimeoutError):
             self._writer.close()
-            async with asyncio.timeout(self._limits.linger_s):
+            async with asyncio.timeout(self._linger_s):
                 await self._writer.wait_closed()
         self._writer.transport.abort()
