@@ -36,7 +36,7 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="mediaserver", message="%(version)s")
 def main() -> None:
-    r"""Run a live media server: RTMP in, eight renditions, low-latency HLS out.
+    """Run a live media server: RTMP in, eight renditions, low-latency HLS out.
 
     Settings come from the environment and from `.env`; see docs/configuration.md.
 
@@ -45,31 +45,31 @@ def main() -> None:
       mediaserver serve
       PORT=9000 DATA_DIR=/var/lib/mediaserver mediaserver serve
       mediaserver token alice --ttl 12h
-    """
+    """  # noqa: D301 - \b keeps click from wrapping what follows
 
 
 @main.command()
 def serve() -> None:
-    r"""Run the server until it is interrupted.
+    """Run the server until it is interrupted.
 
     \b
     Examples:
       mediaserver serve
       PORT=9000 RTMP_PORT=1936 mediaserver serve
       MIN_FOLLOWERS_TO_STREAM=0 LOG_LEVEL=debug mediaserver serve
-    """
+    """  # noqa: D301 - \b keeps click from wrapping what follows
     _run(demo=False)
 
 
 @main.command()
 def demo() -> None:
-    r"""Run the server with a channel that broadcasts a test picture and a tone.
+    """Run the server with a channel that broadcasts a test picture and a tone.
 
     \b
     Examples:
       mediaserver demo
       PORT=9000 mediaserver demo
-    """
+    """  # noqa: D301 - \b keeps click from wrapping what follows
     _run(demo=True)
 
 
@@ -78,7 +78,7 @@ def demo() -> None:
 @click.option("--admin", is_flag=True, help="The token's scope holds `admin`.")
 @click.option("--ttl", default="1h", show_default=True, help="How long it is good: 90s, 15m, 1h, 7d.")
 def token(user_id: str, admin: bool, ttl: str) -> None:
-    r"""Print an access token for USER_ID, and nothing else.
+    """Print an access token for USER_ID, and nothing else.
 
     Works before the server runs and while it does.
 
@@ -87,7 +87,7 @@ def token(user_id: str, admin: bool, ttl: str) -> None:
       mediaserver token alice
       TOKEN=$(mediaserver token alice --ttl 7d)
       mediaserver token root --admin
-    """
+    """  # noqa: D301 - \b keeps click from wrapping what follows
     from control_api.token import TokenError, TokenSigner  # noqa: PLC0415 keeps --help fast
     from mediaserver.duration import parse_duration  # noqa: PLC0415 likewise
     from mediaserver.secret import access_secret  # noqa: PLC0415 likewise
@@ -109,14 +109,14 @@ def token(user_id: str, admin: bool, ttl: str) -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(as_json: bool) -> None:
-    r"""Check the configuration and this machine; exit with 2 when there is a problem.
+    """Check the configuration and this machine; exit with 2 when there is a problem.
 
     \b
     Examples:
       mediaserver check
       mediaserver check --json
       PORT=80 mediaserver check
-    """
+    """  # noqa: D301 - \b keeps click from wrapping what follows
     from mediaserver.check import examine, render  # noqa: PLC0415 loads codecs
 
     report = examine()
@@ -126,14 +126,15 @@ def check(as_json: bool) -> None:
 
 
 def _run(*, demo: bool) -> None:
-    from mediaserver.config_rule import remarks  # noqa: PLC0415 keeps --help fast
+    settings = _settings()
+
+    import structlog  # noqa: PLC0415 a wrong configuration is told before the codecs are loaded
+
+    from mediaserver.config_rule import remarks  # noqa: PLC0415 likewise
     from mediaserver.log import configure_logging  # noqa: PLC0415 likewise
     from mediaserver.server import run  # noqa: PLC0415 likewise
 
-    settings = _settings()
     configure_logging(settings.log_format, settings.log_level)
-    import structlog  # noqa: PLC0415 likewise
-
     for remark in remarks(settings):
         structlog.get_logger(__name__).warning("setting", remark=remark)
     try:

@@ -65,7 +65,7 @@ def remarks(settings: Settings) -> list[str]:
         if getattr(settings, name) != fields[name].default
     ]
     if 0 < len(settings.jwt_secret.get_secret_value().encode()) < SHORT_SECRET:
-        found.append(f"JWT_SECRET is shorter than {SHORT_SECRET} bytes; it can be guessed from any token")
+        found.append(f"JWT_SECRET is shorter than {SHORT_SECRET} bytes; who has seen a token may guess it")
     return found
 
 

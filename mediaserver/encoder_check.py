@@ -64,4 +64,6 @@ def _encode_audio(name: str) -> int:
     encoder.open()
     frame = AudioFrame(encoder.format.name, "stereo", encoder.frame_size)
     frame.sample_rate, frame.pts = 48_000, 0
+    for plane in frame.planes:  # memory as it was found may hold NaN, which no encoder takes
+        plane.update(bytes(plane.buffer_size))
     return len([*encoder.encode(frame), *encoder.encode(None)])

@@ -1,0 +1,41 @@
+"""Looking at the machine."""
+
+from __future__ import annotations
+
+import socket
+
+from mediaserver.check import Report, port_fault, render
+from mediaserver.encoder_check import EncoderState
+
+
+def test_ports() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert port_fault("127.0.0.1", taken.getsockname()[1]) == "Address already in use"
+    assert port_fault("127.0.0.1", 0) is None
+    assert port_fault("192.0.2.1", 0) is not None
+
+
+def test_the_report_for_people() -> None:
+    report = Report(
+        problems=["PORT: wrong"],
+        remarks=["careful"],
+        encoders=[
+            EncoderState("libx264", False, True, None),
+            EncoderState("h264_qsv", True, False, "no such hardware"),
+        ],
+        ports={"PORT": "8098 free"},
+        data_dir="/data",
+        free_bytes=5_000_000_000,
+        processors=2,
+    )
+    text = render(report)
+    for words in (
+        "software  works",
+        "hardware  no such hardware",
+        "8098 free",
+        "5.0 GB free",
+        "PORT: wrong",
+        "careful",
+    ):
+        assert words in text
+    assert render(Report()).endswith("No problems.")

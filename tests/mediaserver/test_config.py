@@ -1,0 +1,169 @@
+"""Settings: what is read, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from media.error import ConfigError
+from mediaserver.config import Settings, load_settings
+from mediaserver.config_rule import remarks
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in os.environ:
+        if name.lower() in Settings.model_fields:
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def set_all(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_defaults(tmp_path: Path) -> None:
+    settings = load_settings()
+    assert (settings.port, settings.rtmp_port, settings.min_followers_to_stream) == (8098, 1935, 50)
+    assert (settings.segment_s, settings.part_s, settings.target_duration_s) == (2, 0.5, 5)
+    assert (settings.reconnect_grace_s, settings.stop_grace_s, settings.start_grace_s) == (60, 10, 900)
+    assert settings.data_dir == tmp_path / "data"
+    assert remarks(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("PORT", "0", 0),
+        ("PORT", "", 8098),
+        ("RTMP_PORT", "65535", 65535),
+        ("HOST", "::1", "::1"),
+        ("HOST", "stream.example.org", "stream.example.org"),
+        ("RTMP_SERVER_URL", "rtmp://stream.socialink.com/live", "rtmp://stream.socialink.com/live"),
+        ("CDN_HLS_BASE_URL", "https://stream.socialink.com/hls", "https://stream.socialink.com/hls"),
+        ("CDN_WEBRTC_BASE_URL", "wss://stream.socialink.com/webrtc", "wss://stream.socialink.com/webrtc"),
+        ("ALLOWED_HOSTS", "a.example, *.b.example,[", None),
+        ("ALLOWED_HOSTS", "a.example, *.b.example,::1", ("a.example", "*.b.example", "::1")),
+        ("ALLOWED_HOSTS", "*", ("*",)),
+        ("ALLOWED_HOSTS", "a.example:80", None),
+        ("MIN_FOLLOWERS_TO_STREAM", "0", 0),
+        ("LADDER", "ALWAYS", "always"),
+        ("LADDER", "480p, 1080p", ("1080p", "480p")),
+        ("LADDER", "480", None),
+        ("LADDER", ",", None),
+        ("PART_S", "1.0", 1.0),
+        ("PART_S", "nan", None),
+        ("RECONNECT_GRACE_S", "inf", None),
+        ("LOG_LEVEL", "WARNING", "warning"),
+        ("LOG_FORMAT", "xml", None),
+        ("ENABLE_RECORDING", "maybe", None),
+        ("WEBRTC_PUBLIC_IPS", "203.0.113.7,2001:db8::1", ("203.0.113.7", "2001:db8::1")),
+        ("WEBRTC_PUBLIC_IPS", "example.org", None),
+    ],
+)
+def test_values(monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: object) -> None:
+    monkeypatch.setenv(name, text)
+    if value is not None:
+        assert getattr(load_settings(), name.lower()) == value
+        return
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert len(caught.value.problems) == 1
+    assert re.fullmatch(rf"{name}: '.+' is not accepted; it takes .+", caught.value.problems[0])
+
+
+PROBLEMS = [
+    ({"PORT": "http"}, "PORT: 'http' is not accepted; it takes a port from 0 to 65535; 0 is any free one"),
+    ({"PORT": "65536"}, "PORT: '65536' is not accepted"),
+    ({"RTMP_SERVER_URL": "stream.example.org"}, "RTMP_SERVER_URL: 'stream.example.org' is not accepted"),
+    ({"CDN_HLS_BASE_URL": "ftp://x/hls"}, "CDN_HLS_BASE_URL: 'ftp://x/hls' is not accepted"),
+    ({"MIN_FOLLOWERS_TO_STREAM": "-1"}, "MIN_FOLLOWERS_TO_STREAM: '-1' is not accepted"),
+    ({"PART_S": "2"}, "PART_S: '2' is not accepted; it takes less than SEGMENT_S (2)"),
+    ({"SEGMENT_S": "6"}, "SEGMENT_S: '6' is not accepted; it takes at most TARGET_DURATION_S (5)"),
+    ({"RTMP_PORT": "8098"}, "RTMP_PORT: '8098' is not accepted; PORT has it already"),
+    ({"DATABASE_URL": "postgresql://u:hunter2@db/x"}, "DATABASE_URL is not supported by this version"),
+    ({"REDIS_URL": "redis://localhost:6379"}, "REDIS_URL is not supported by this version"),
+    ({"MEDIA_SERVICE_GRPC_URL": "localhost:50051"}, "MEDIA_SERVICE_GRPC_URL is not supported"),
+    ({"JWT_JWKS_URL": "https://x/keys"}, "JWT_JWKS_URL is not supported by this version"),
+    ({"SOCIAL_GRAPH_GRPC_URL": "x:1"}, "SOCIAL_GRAPH_GRPC_URL is not supported by this version"),
+    ({"STORAGE_URL": "s3://bucket"}, "STORAGE_URL is not supported by this version"),
+    ({"RTMPS_PORT": "443"}, "RTMPS_PORT is not supported by this version"),
+    ({"TLS_CERT_FILE": "/x.pem"}, "TLS_CERT_FILE is not supported by this version"),
+    (
+        {"JWT_SECRET": "hunter2"},
+        "JWT_SECRET: its value (not shown) is not accepted; it takes 8 characters or more",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "problem"), PROBLEMS)
+def test_problems(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], problem: str) -> None:
+    set_all(monkeypatch, settings)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert len(caught.value.problems) == 1
+    assert caught.value.problems[0].startswith(problem)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_all_problems_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, {"PORT": "x", "LADDER": "y", "REDIS_URL": "z", "SEGMENT_S": "9", "PART_S": "no"})
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert sorted(problem.split()[0].rstrip(":") for problem in caught.value.problems) == [
+        "LADDER",
+        "PART_S",
+        "PORT",
+        "REDIS_URL",
+        "SEGMENT_S",
+    ]
+
+
+def test_two_free_ports_are_two_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, {"PORT": "0", "RTMP_PORT": "0"})
+    assert load_settings().port == 0
+
+
+def test_the_file_stands_below_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=7000\nRTMP_PORT=7001\nSOMETHING_ELSE=1\n")
+    monkeypatch.setenv("PORT", "7100")
+    settings = load_settings()
+    assert (settings.port, settings.rtmp_port) == (7100, 7001)
+    (tmp_path / ".env").write_bytes(b"PORT=\xff\n")
+    with pytest.raises(ConfigError, match=r"\.env cannot be read"):
+        load_settings()
+
+
+def test_remarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(
+        monkeypatch,
+        {
+            "ENABLE_RECORDING": "false",
+            "DVR_WINDOW_S": "60",
+            "JWT_SECRET": "only 13 chars",
+            "VOD_LADDER": "on_demand",
+        },
+    )
+    found = remarks(load_settings())
+    assert found[:2] == [
+        f"{name} has no effect in this version" for name in ("ENABLE_RECORDING", "DVR_WINDOW_S")
+    ]
+    assert len(found) == 3
+    assert "only 13" not in found[2]
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_SECRET", "hunter2hunter2")
+    assert "hunter2" not in repr(load_settings())
+
+
+def test_every_setting_is_documented() -> None:
+    text = (ROOT / "docs/configuration.md").read_text()
+    for name in Settings.model_fields:
+        assert f"`{name.upper()}`" in text, name
