@@ -2,8 +2,8 @@
 
     python benchmarks/chaos.py [--rounds 5]
 
-Each round kills the codec worker of one broadcast, later the server. Reported: media missing on each rendition, whether the
-encoder's connection and the playlists' order survived, and how soon playlists answer after a restart.
+Each round kills the codec worker of one broadcast, later the server. Reported: media missing on each rendition,
+whether the connection of the encoder survived, and how soon playlists answer after a restart.
 """
 
 from __future__ import annotations

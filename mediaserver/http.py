@@ -35,7 +35,7 @@ def make_application(
     )
     checks: dict[str, Check] = {
         "http": lambda: None,
-        "rtmp": lambda: None if rtmp.is_serving else "not listening yet",
+        "rtmp": lambda: None if rtmp.is_listening else "not listening yet",
     }
     application.add_routes(
         control_http.routes(

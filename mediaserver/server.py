@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import errno
+import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
@@ -78,7 +78,7 @@ async def serve(settings: Settings, *, demo: bool = False) -> None:
         await pool.start()
         await stage.open(control.service)
         stack.push_async_callback(rtmp.close)
-        await _listening("RTMP_PORT", settings.rtmp_port, rtmp.start())
+        await rtmp.start()
         log.info(
             "ready", http_port=http_port, rtmp_port=rtmp.port, seconds=round(time.monotonic() - started, 3)
         )
@@ -113,25 +113,14 @@ async def _serving_http(settings: Settings, application: web.Application) -> Asy
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=HTTP_DRAIN_S, handle_signals=False)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port)
-        await _listening("PORT", settings.port, site.start())
+        try:
+            await web.TCPSite(runner, settings.host, settings.port).start()
+        except OSError as error:
+            where = f"PORT={settings.port}: cannot listen for HTTP on {settings.host}"
+            raise ConfigError([f"{where}: {os.strerror(error.errno or 0)}"]) from error
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
-
-
-async def _listening(name: str, port: int, starting: Awaitable[None]) -> None:
-    """Wait for a listener.
-
-    Raises:
-        ConfigError: the address cannot be bound, said with the setting's name.
-
-    """
-    try:
-        await starting
-    except OSError as error:
-        reason = "it is in use by another program" if error.errno == errno.EADDRINUSE else error.strerror
-        raise ConfigError([f"{name}={port}: cannot listen there: {reason}"]) from error
 
 
 def _stop_on_signals() -> asyncio.Event:

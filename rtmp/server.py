@@ -72,6 +72,11 @@ class RtmpServer:
             raise ConfigError([f"cannot listen for RTMP on {where}: {problem.strerror}"]) from problem
 
     @property
+    def is_listening(self) -> bool:
+        """Whether publishers can connect."""
+        return self._server is not None and self._server.is_serving()
+
+    @property
     def port(self) -> int:
         """The port that is listened on."""
         if self._server is None:
