@@ -44,6 +44,8 @@ class SampleGrid:
         self._first = self._ceil(start)
         self._frames: deque[tuple[int, bytes]] = deque()
         self._end: int | None = None
+        self._heard = self._first
+        """Where the last part with a frame in it ended."""
 
     @property
     def held(self) -> int:
@@ -99,14 +101,18 @@ class SampleGrid:
         return (self._end or 0) >= end or self._ceil(audio_frontier) >= end + self.frame
 
     def take(self, count: int) -> list[bytes]:
-        """Hand out the next frames; where some of them are missing, silence, where all are, nothing."""
+        """Hand out the next frames, with silence for missing ones; nothing when all have been missing long."""
         end = self.published + count * self.frame
         taken = {}
         while self._frames and self._frames[0][0] < end:
             position, data = self._frames.popleft()
             taken[(position - self.published) // self.frame] = data
         self._pass(end)
-        if not taken or self._silence is None:
+        if taken:
+            self._heard = end
+        elif end - self._heard > MAX_FILL_S * self._rate:
+            return []
+        if self._silence is None:
             return list(taken.values())
         return [taken.get(index, self._silence) for index in range(count)]
 

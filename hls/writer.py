@@ -193,8 +193,9 @@ class AudioWriter(Cursor[AudioTrack]):
         if not grid.has(count, audio_frontier):
             if not is_closed or audio_frontier < limit:
                 return False
-            # Rounding may leave the last frame of a run just outside.
-            count = remaining = grid.held
+            # Rounding may put the last frame just outside: one that is missing may still come. More are lost.
+            if count - grid.held == 1:
+                count = remaining = grid.held
         self._enter(segment)
         if count > 0:
             self._publish_frames(segment, grid, count, is_last=is_closed and count == remaining)

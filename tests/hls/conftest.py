@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 import av
 import numpy as np
@@ -61,12 +62,17 @@ def encode_video(
         frame.pts, frame.time_base = index, 1 / frame_rate
         packets += encoder.encode(frame)
     packets += encoder.encode(None)
-    tick = CLOCK_HZ / frame_rate
-    shift = packets[0].pts - packets[0].dts
-    samples = [
-        Sample(round((p.dts + shift) * tick), round(p.pts * tick), bytes(p), p.is_keyframe) for p in packets
-    ]
-    return Clip(h264_track(bytes(encoder.extradata)), tuple(samples))
+    return Clip(h264_track(bytes(encoder.extradata or b"")), tuple(shifted(packets, CLOCK_HZ / frame_rate)))
+
+
+def shifted(packets: list[av.Packet[Any]], tick: Fraction) -> Iterator[Sample]:
+    shift = None
+    for packet in packets:
+        assert packet.pts is not None
+        assert packet.dts is not None
+        shift = packet.pts - packet.dts if shift is None else shift
+        dts, pts = round((packet.dts + shift) * tick), round(packet.pts * tick)
+        yield Sample(dts, pts, bytes(packet), packet.is_keyframe)
 
 
 @cache
@@ -84,7 +90,7 @@ def encode_audio(*, sample_rate: int = 48_000, seconds: float = 6.0) -> Tone:
     # Milliseconds, as RTMP has them.
     times = [rescale(index * 1024, 1000, sample_rate) * 90 for index in range(len(packets))]
     samples = [Sample(time, time, bytes(p), True) for time, p in zip(times, packets, strict=True)]
-    return Tone(aac_track(bytes(encoder.extradata)), tuple(samples))
+    return Tone(aac_track(bytes(encoder.extradata or b"")), tuple(samples))
 
 
 @dataclass
