@@ -1,0 +1,191 @@
+"""Audio: any AAC in, AAC-LC and Opus out, both 48 kHz stereo on a fixed grid of samples.
+
+The grid is absolute: frame k of an output begins at sample k * frame size of the timeline, whenever the output was
+activated and whichever process encodes it. A worker that takes over continues on the same grid without a seam in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import av
+from av.audio.frame import AudioFrame
+from av.codec.context import Flags
+
+from media.packet import CLOCK_HZ, AudioTrack
+from media.timing import rescale
+from transcode.message import EncodedAudio
+from transcode.video_decoder import TIME_BASE
+
+if TYPE_CHECKING:
+    from av.audio.codeccontext import AudioCodecContext
+
+SAMPLE_RATE = 48_000
+"""One rate for all outputs: Opus knows no other, and AAC's configuration is then constant like video's."""
+
+LAYOUT = "stereo"
+SAMPLE_FORMAT = "flt"
+BYTES_PER_SAMPLE = 8
+"""Of both channels, 32-bit floats interleaved."""
+
+TOLERANCE_SAMPLES = SAMPLE_RATE // 25
+"""40 ms: timestamps in milliseconds jitter and drift; a larger hole is silence, a larger overlap is cut."""
+
+MAX_HOLE_SAMPLES = 2 * SAMPLE_RATE
+"""A longer hole is not filled: the output begins anew behind it."""
+
+
+class Encoding(NamedTuple):
+    """How an audio output is made."""
+
+    codec: str
+    sample_format: str
+    bitrate_bps: int
+    frame_samples: int
+    options: dict[str, str]
+
+
+ENCODINGS: dict[str, Encoding] = {
+    # Transparent for speech, near it for music; stereo because every player has it.
+    "aac": Encoding("aac", "fltp", 128_000, 1024, {}),
+    # WebRTC: 20 ms, in-band error correction for 10 % loss. Opus is as good at 96 as AAC is at 128.
+    "opus": Encoding(
+        "libopus", "flt", 96_000, 960, {"frame_duration": "20", "fec": "1", "packet_loss": "10"}
+    ),
+}
+
+
+class AudioDecoder:
+    """Decodes AAC to interleaved 48 kHz stereo."""
+
+    def __init__(self) -> None:
+        self._codec: AudioCodecContext | None = None
+        self._resampler = av.AudioResampler(SAMPLE_FORMAT, LAYOUT, SAMPLE_RATE)
+        self._shape: tuple[int, str, str] | None = None
+        self.errors = 0
+
+    def set_track(self, track: AudioTrack) -> None:
+        """Start over with another configuration."""
+        self._codec = cast("AudioCodecContext", av.CodecContext.create(track.codec, "r"))
+        self._codec.extradata = track.config
+
+    def decode(self, pts: int, data: bytes) -> bytes:
+        """Decode one access unit; returns samples, none when it is broken."""
+        if self._codec is None or not data:
+            return b""
+        packet = av.Packet(data)
+        packet.pts, packet.time_base = pts, TIME_BASE
+        try:
+            return b"".join(self._convert(frame) for frame in self._codec.decode(packet))
+        except av.FFmpegError:
+            self.errors += 1
+            return b""
+
+    def _convert(self, frame: AudioFrame) -> bytes:
+        shape = (frame.sample_rate, frame.format.name, frame.layout.name)
+        if shape != self._shape:
+            # HE-AAC and wrong headers show their real shape in the samples only.
+            self._resampler = av.AudioResampler(SAMPLE_FORMAT, LAYOUT, SAMPLE_RATE)
+            self._shape = shape
+        frame.pts = None
+        return b"".join(_samples(out) for out in self._resampler.resample(frame))
+
+
+class AudioEncoder:
+    """Cuts samples into frames on the grid and encodes them.
+
+    Args:
+        output: a key of `ENCODINGS`.
+        from_pts: packets before this, in ticks, are encoded but not handed out.
+
+    """
+
+    def __init__(self, output: str, from_pts: int) -> None:
+        self._output = output
+        self._encoding = ENCODINGS[output]
+        self._from_pts = from_pts
+        self._pending = bytearray()
+        self._codec: AudioCodecContext | None = None
+        self._planes = av.AudioResampler(self._encoding.sample_format, LAYOUT, SAMPLE_RATE)
+        self._next = 0  # sample position behind `_pending`
+        self._at = 0  # sample position of the next frame
+
+    def encode(self, pts: int, samples: bytes) -> Iterator[EncodedAudio]:
+        """Take decoded samples that begin at `pts` ticks and yield the packets that are complete."""
+        position = rescale(pts, SAMPLE_RATE, CLOCK_HZ)
+        if self._codec is None or not -MAX_HOLE_SAMPLES < position - self._next < MAX_HOLE_SAMPLES:
+            yield from self.drain()
+            self._begin(position)
+        samples = self._aligned(position, samples)
+        self._pending += samples
+        self._next += len(samples) // BYTES_PER_SAMPLE
+        yield from self._encode_whole_frames()
+
+    def drain(self) -> Iterator[EncodedAudio]:
+        """Yield what can be made of the samples so far; the next ones begin anew."""
+        if self._codec is not None:
+            yield from self._packets(None)
+        self._codec = None
+        self._pending.clear()
+
+    def _begin(self, position: int) -> None:
+        frame = self._encoding.frame_samples
+        self._at = position // frame * frame
+        self._next = position
+        self._pending = bytearray((position - self._at) * BYTES_PER_SAMPLE)
+        # The encoder's first packet lies before this and holds nothing but its own warming up.
+        self._from_pts = max(self._from_pts, rescale(self._at, CLOCK_HZ, SAMPLE_RATE))
+        self._codec = _open(self._encoding)
+
+    def _aligned(self, position: int, samples: bytes) -> bytes:
+        offset = position - self._next
+        if abs(offset) <= TOLERANCE_SAMPLES:
+            return samples
+        return (
+            bytes(offset * BYTES_PER_SAMPLE) + samples
+            if offset > 0
+            else samples[-offset * BYTES_PER_SAMPLE :]
+        )
+
+    def _encode_whole_frames(self) -> Iterator[EncodedAudio]:
+        size = self._encoding.frame_samples * BYTES_PER_SAMPLE
+        while len(self._pending) >= size:
+            frame = _frame(bytes(self._pending[:size]), self._encoding.frame_samples, self._at)
+            del self._pending[:size]
+            self._at += self._encoding.frame_samples
+            for arranged in self._planes.resample(frame):
+                yield from self._packets(arranged)
+
+    def _packets(self, frame: AudioFrame | None) -> Iterator[EncodedAudio]:
+        assert self._codec is not None  # noqa: S101 - both callers have looked
+        for packet in self._codec.encode(frame):
+            pts = rescale(packet.pts or 0, CLOCK_HZ, SAMPLE_RATE)
+            if pts >= self._from_pts:
+                self._from_pts = pts + 1
+                yield EncodedAudio(self._output, pts, bytes(packet))
+
+
+def _frame(samples: bytes, count: int, position: int) -> AudioFrame:
+    frame = AudioFrame(format=SAMPLE_FORMAT, layout=LAYOUT, samples=count)
+    frame.sample_rate = SAMPLE_RATE
+    frame.pts, frame.time_base = position, Fraction(1, SAMPLE_RATE)
+    frame.planes[0].update(samples)
+    return frame
+
+
+def _samples(frame: AudioFrame) -> bytes:
+    # The plane is padded to the allocation; only this much of it is sound.
+    return bytes(frame.planes[0])[: frame.samples * BYTES_PER_SAMPLE]
+
+
+def _open(encoding: Encoding) -> AudioCodecContext:
+    codec = cast("AudioCodecContext", av.CodecContext.create(encoding.codec, "w"))
+    codec.sample_rate, codec.layout, codec.format = SAMPLE_RATE, LAYOUT, encoding.sample_format
+    codec.bit_rate = encoding.bitrate_bps
+    codec.time_base = Fraction(1, SAMPLE_RATE)
+    codec.flags |= Flags.global_header
+    codec.options = encoding.options
+    codec.open()
+    return codec

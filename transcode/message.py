@@ -1,0 +1,153 @@
+"""What the server and a worker say to each other, as values. `transcode.wire` turns them into bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from media.packet import AudioTrack, VideoTrack
+from transcode.rung import RungSpec
+
+AUDIO_OUTPUTS = ("aac", "opus")
+"""Names of the audio encodings; their order is on the wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetTrack:
+    """Server: what the following packets of this kind belong to."""
+
+    track: VideoTrack | AudioTrack
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """Server: an access unit, times in ticks."""
+
+    is_video: bool
+    is_keyframe: bool
+    pts: int
+    dts: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Activate:
+    """Server: encode this rung from the first frame with pts >= `from_pts`; that frame is an IDR."""
+
+    spec: RungSpec
+    from_pts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deactivate:
+    """Server: stop encoding this rung."""
+
+    rung: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActivateAudio:
+    """Server: encode audio, packets with pts >= `from_pts` only."""
+
+    output: str
+    from_pts: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeactivateAudio:
+    """Server: stop encoding audio."""
+
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForceKeyframe:
+    """Server: the first frame with this pts or more is an IDR on one rung, on all when `rung` is None."""
+
+    pts: int
+    rung: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Server: the run ends here. Worker: everything before it has been sent."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Server: frames are missing here, go on at the next keyframe. Worker: no frame before `until_pts` will come."""
+
+    until_pts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Server: are you responsive? Worker: the same number, when everything before it is done."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Worker: codecs are loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class RungOpened:
+    """Worker: an encoder is there; `config` is its avcC."""
+
+    rung: str
+    config: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedFrame:
+    """One rung's part of a source frame."""
+
+    rung: str
+    is_keyframe: bool
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Worker: all active rungs of one source frame, in display order; without rungs too, as progress."""
+
+    pts: int
+    frames: tuple[EncodedFrame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedAudio:
+    """Worker: one packet of an audio output."""
+
+    output: str
+    pts: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Worker: how much of what was sent has been taken from the queue, and at what cost."""
+
+    consumed: int
+    """`Media` messages since the worker started."""
+    busy_us: int
+    """Time in which the worker was not waiting for media."""
+    decode_errors: int
+    dropped_frames: int
+    """Decoded frames that could not be placed in display order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Worker: an error that it knew of; it ends now."""
+
+    reason: str
+
+
+Message = (
+    SetTrack | Media | Activate | Deactivate | ActivateAudio | DeactivateAudio | ForceKeyframe | Flush | Skip | Ping
+    | Ready | RungOpened | Frames | EncodedAudio | Progress | Failed
+)  # fmt: skip

@@ -1,0 +1,145 @@
+"""Decode once, scale in a cascade, encode every active rung in a thread of its own. No sockets, no processes.
+
+The caller's thread decodes and scales; FFmpeg and x264 release the interpreter's lock, so the rungs' threads use the
+other cores. Results come out in order as functions that wait for their encoders: the caller hands them to the
+thread that sends, through a bounded queue, so that a slow reader slows the decoder and nothing piles up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from media.packet import AudioTrack, VideoTrack
+from transcode.audio import AudioDecoder, AudioEncoder
+from transcode.encoded_rung import EncodedRung
+from transcode.message import (
+    Activate,
+    ActivateAudio,
+    Deactivate,
+    DeactivateAudio,
+    EncodedAudio,
+    Flush,
+    ForceKeyframe,
+    Frames,
+    Media,
+    Message,
+    RungOpened,
+    SetTrack,
+    Skip,
+)
+from transcode.scaler import Scaler
+from transcode.video_decoder import VideoDecoder
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+Result = Callable[[], Message]
+"""Waits for a message to the server and returns it."""
+
+
+class Pipeline:
+    """Turns the server's messages into results, synchronously and in order."""
+
+    def __init__(self) -> None:
+        self._video = VideoDecoder()
+        self._scaler = Scaler()
+        self._audio = AudioDecoder()
+        self._rungs: dict[str, EncodedRung] = {}
+        self._outputs: dict[str, AudioEncoder] = {}
+
+    @property
+    def decode_errors(self) -> int:
+        """Access units that a decoder refused."""
+        return self._video.errors + self._audio.errors
+
+    @property
+    def dropped_frames(self) -> int:
+        """Pictures that could not be placed in display order."""
+        return self._video.dropped
+
+    def handle(self, message: Message) -> Iterator[Result]:
+        """Carry out one message of the server."""
+        match message:
+            case Media(is_video=True):
+                frames = self._video.decode(message.pts, message.dts, message.data, message.is_keyframe)
+                yield from self._encode_all(frames)
+            case Media():
+                yield from self._encode_audio(message)
+            case SetTrack(track):
+                yield from self._set_track(track)
+            case Flush() | Skip():
+                yield from self._end_run()
+                yield lambda: message
+            case _:
+                yield from self._control(message)
+
+    def close(self) -> None:
+        """End the encoders' threads."""
+        for rung in self._rungs.values():
+            rung.close()
+
+    def _control(self, message: Message) -> Iterator[Result]:
+        match message:
+            case Activate(spec, from_pts):
+                yield self._activate(EncodedRung(spec, from_pts))
+            case Deactivate(rung) if rung in self._rungs:
+                self._rungs.pop(rung).close()
+            case ForceKeyframe(pts, rung):
+                for name, encoded in self._rungs.items():
+                    if rung in (None, name):
+                        encoded.force_keyframe(pts)
+            case ActivateAudio(output, from_pts):
+                self._outputs[output] = AudioEncoder(output, from_pts)
+            case DeactivateAudio(output):
+                self._outputs.pop(output, None)
+
+    def _activate(self, rung: EncodedRung) -> Result:
+        name, config = rung.spec.name, rung.config
+        previous = self._rungs.get(name)
+        if previous is not None:
+            rung.take_over(previous)
+        self._rungs[name] = rung
+        ordered = sorted(self._rungs.values(), key=lambda item: -item.spec.width * item.spec.height)
+        self._rungs = {item.spec.name: item for item in ordered}
+        return lambda: RungOpened(name, config)
+
+    def _set_track(self, track: VideoTrack | AudioTrack) -> Iterator[Result]:
+        if isinstance(track, AudioTrack):
+            self._audio.set_track(track)
+            return
+        yield from self._encode_all(self._video.drain())
+        self._video.set_track(track)
+
+    def _encode_all(self, frames: Iterator[VideoFrame]) -> Iterator[Result]:
+        for frame in frames:
+            yield self._encode(frame)
+
+    def _encode(self, frame: VideoFrame) -> Result:
+        pts = frame.pts or 0
+        wanted = [rung for rung in self._rungs.values() if rung.wants(pts)]
+        pictures = self._scaler.scale(
+            frame, self._video.aspect, [(rung.spec.width, rung.spec.height) for rung in wanted]
+        )
+        # Only now: an encoder writes to its picture, from which the next smaller one has just been scaled.
+        pending = [rung.encode(picture, pts) for rung, picture in zip(wanted, pictures, strict=True)]
+        return lambda: Frames(pts, tuple(future.result() for future in pending))
+
+    def _encode_audio(self, message: Media) -> Iterator[Result]:
+        if not self._outputs:
+            return
+        samples = self._audio.decode(message.pts, message.data)
+        if samples:
+            for encoder in self._outputs.values():
+                yield from map(_known, encoder.encode(message.pts, samples))
+
+    def _end_run(self) -> Iterator[Result]:
+        yield from self._encode_all(self._video.drain())
+        for encoder in self._outputs.values():
+            yield from map(_known, encoder.drain())
+        for rung in self._rungs.values():
+            rung.force_keyframe(rung.next_pts)
+
+
+def _known(packet: EncodedAudio) -> Result:
+    return lambda: packet

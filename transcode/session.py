@@ -1,0 +1,55 @@
+"""One worker at work on one broadcast: its window, and the tracks that it has been told of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from media.packet import AudioTrack, Packet, VideoTrack
+from transcode.backlog import Backlog
+from transcode.message import Media, Message, Progress, SetTrack
+from transcode.process import WorkerProcess
+from transcode.speed import Speedometer
+
+WINDOW = 64
+"""Media packets on their way to the worker: about a second of a broadcast with audio. More would hide from us that
+the worker is slow, in buffers where nothing can be dropped."""
+
+
+class WorkerSession:
+    """Sends a backlog through a window. A take-over is a new session on the same backlog."""
+
+    def __init__(self, worker: WorkerProcess, backlog: Backlog, commands: Iterable[Message]) -> None:
+        self.worker = worker
+        self._backlog = backlog
+        self._tracks: dict[bool, VideoTrack | AudioTrack] = {}
+        self._sent = 0
+        self._consumed = 0
+        self.progress = Progress(0, 0, 0, 0)
+        self.speed = Speedometer()
+        for command in commands:
+            worker.send(command)
+
+    def pump(self) -> None:
+        """Send what waits, as far as the window is open."""
+        while self._sent - self._consumed < WINDOW:
+            entry = self._backlog.next_unsent()
+            if entry is None:
+                return
+            if isinstance(entry, Packet):
+                self._send_media(entry)
+            else:
+                self.worker.send(entry)
+
+    def advance(self, progress: Progress) -> None:
+        """Open the window: the worker has taken packets from its queue."""
+        self._consumed = progress.consumed
+        self.progress = progress
+        self.speed.add(self._backlog.delivered_pts, progress.busy_us)
+        self.pump()
+
+    def _send_media(self, packet: Packet) -> None:
+        if self._tracks.get(packet.is_video) != packet.track:
+            self._tracks[packet.is_video] = packet.track
+            self.worker.send(SetTrack(packet.track))
+        self._sent += 1
+        self.worker.send(Media(packet.is_video, packet.is_keyframe, packet.pts, packet.dts, packet.data))

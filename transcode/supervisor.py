@@ -1,0 +1,303 @@
+"""A broadcast's encodings, supervised: workers come, crash and hang; what was sent comes out once, in order.
+
+What is wanted (`Wanted`) and what is undelivered (`Backlog`) are both addressed by pts, so a take-over is nothing but
+saying all of it again to another worker, "from the first undelivered frame on". A worker exists only while something
+is wanted; meanwhile the backlog holds the GOP from which one can start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from media.aac import aac_track
+from media.error import TranscodeError
+from media.h264 import h264_track
+from media.opus import opus_track
+from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
+from transcode.backlog import NOTHING_DELIVERED, Backlog
+from transcode.crash import CrashHistory, Verdict
+from transcode.gap import Gap
+from transcode.message import EncodedAudio, Flush, Frames, Message, Progress, RungOpened, Skip
+from transcode.pool import WorkerPool
+from transcode.port import TranscoderSink
+from transcode.rung import RungSpec
+from transcode.session import WorkerSession
+from transcode.wanted import Wanted
+
+__all__ = ["Transcoder", "TranscoderSink", "TranscoderStats", "WorkerPool"]
+
+log = structlog.get_logger(__name__)
+
+AUDIO_TRACKS: dict[str, AudioTrack] = {"aac": aac_track(bytes.fromhex("1190")), "opus": opus_track(2)}
+"""What `transcode.audio` makes, always: AAC-LC 48 kHz stereo, and Opus stereo."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranscoderStats:
+    """How it goes, for health and metrics."""
+
+    lag_s: float
+    """Media time between the newest packet sent and the newest frame delivered."""
+    speed: float | None
+    """Seconds of media per second of work, None when unknown; below 1 the worker falls behind."""
+    restarts: int
+    skipped_gops: int
+    dropped_packets: int
+    decode_errors: int
+    """Of the present worker."""
+
+
+class Transcoder:
+    """Encodes one broadcast.
+
+    Args:
+        pool: where workers come from and go to.
+        sink: takes what is encoded.
+        clock: seconds, for counting crashes.
+
+    """
+
+    def __init__(
+        self, pool: WorkerPool, sink: TranscoderSink, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._pool = pool
+        self._sink = sink
+        self._clock = clock
+        self._backlog = Backlog()
+        self._wanted = Wanted()
+        self._crashes = CrashHistory()
+        self._tracks: dict[str, VideoTrack] = {}
+        self._session: WorkerSession | None = None
+        self._taking: asyncio.Task[None] | None = None
+        self._gap = Gap()
+        self._flushes = 0
+        self._flushed = 0
+        self._newest_dts = 0
+        self._is_over = False
+        self._restarts = 0
+        self._skipped_gops = 0
+
+    @property
+    def stats(self) -> TranscoderStats:
+        """Figures of this moment."""
+        delivered = self._backlog.delivered_pts
+        is_behind = bool(self._wanted.rungs) and delivered != NOTHING_DELIVERED
+        session = self._session
+        return TranscoderStats(
+            lag_s=max(0, self._newest_dts - delivered) / CLOCK_HZ if is_behind else 0.0,
+            speed=session.speed.speed if session else None,
+            restarts=self._restarts,
+            skipped_gops=self._skipped_gops,
+            dropped_packets=self._backlog.dropped,
+            decode_errors=session.progress.decode_errors if session else 0,
+        )
+
+    @property
+    def worker_pid(self) -> int | None:
+        """Process id of the worker at work."""
+        return self._session.worker.pid if self._session else None
+
+    def activate(self, spec: RungSpec, from_pts: int) -> None:
+        """Encode a rung from the first frame with pts >= `from_pts`, which is an IDR; a new spec replaces the old."""
+        self._command(self._wanted.activate(spec, from_pts))
+
+    def deactivate(self, name: str) -> None:
+        """Stop encoding a rung; frames of it that are on their way are not delivered."""
+        if name in self._wanted.rungs:
+            self._command(self._wanted.deactivate(name))
+
+    def activate_audio(self, output: str) -> None:
+        """Encode audio as `aac` or `opus` from the next packet on."""
+        if output not in self._wanted.outputs:
+            self._command(self._wanted.activate_audio(output))
+            self._sink.on_audio_opened(output, AUDIO_TRACKS[output])
+
+    def deactivate_audio(self, output: str) -> None:
+        """Stop encoding this audio."""
+        if output in self._wanted.outputs:
+            self._command(self._wanted.deactivate_audio(output))
+
+    def force_keyframe(self, pts: int, rung: str | None = None) -> None:
+        """Make the first frame with this pts or more an IDR, on one or all rungs; call before it is sent."""
+        if self._wanted.rungs:
+            self._command(self._wanted.force_keyframe(pts, rung))
+
+    def send(self, packet: Packet) -> None:
+        """Take a packet of the source, times on the timeline. Never blocks."""
+        if self._is_over:
+            return
+        if packet.is_video:
+            self._newest_dts = packet.dts
+            self._send_video(packet)
+        elif self._wanted.outputs:
+            self._backlog.push(packet)
+        self._bound()
+        if self._session is not None:
+            self._session.pump()
+
+    def flush(self) -> None:
+        """Deliver what there is, then `on_flushed`: the source is gone. It comes back with a keyframe."""
+        self._flushes += 1
+        self._backlog.push_flush(self._flushes)
+        if self._is_over or not self._wanted.is_anything:
+            self._flush_nothing()
+        elif self._session is not None:
+            self._session.pump()
+
+    async def close(self) -> None:
+        """Stop the worker; nothing is delivered after this."""
+        self._is_over = True
+        if self._taking is not None:
+            self._taking.cancel()
+            await asyncio.gather(self._taking, return_exceptions=True)
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.worker.stop()
+
+    # What the worker says.
+
+    def on_message(self, message: Message) -> None:
+        """Take a message of the worker."""
+        match message:
+            case Frames(pts, _):
+                self._deliver(message)
+                self._backlog.deliver(pts)
+                self._wanted.forget_keyframes(pts)
+            case EncodedAudio(output, pts, data) if self._wanted.take_audio(output, pts):
+                self._backlog.audio_pts = self._wanted.audio_pts
+                self._sink.on_audio(output, Packet(AUDIO_TRACKS[output], pts, pts, data, is_keyframe=True))
+            case Progress() if self._session is not None:
+                self._session.advance(message)
+            case RungOpened(rung, config):
+                self._open(rung, config)
+            case Flush() | Skip():
+                self._pass(message)
+
+    def on_lost(self, reason: str) -> None:
+        """Replace a worker that died or hung."""
+        if self._session is not None:
+            self._pool.release(self._session.worker, at_once=True)
+            self._session = None
+        self._recover(reason, self._backlog.current_gop())
+
+    # Workers.
+
+    def _command(self, message: Message) -> None:
+        if self._is_over:
+            return
+        if self._session is not None:
+            self._session.worker.send(message)
+        if not self._wanted.is_anything:
+            self._rest()
+        elif self._session is None and self._taking is None:
+            self._taking = asyncio.create_task(self._take())
+
+    def _rest(self) -> None:
+        if self._session is not None:
+            self._pool.release(self._session.worker)
+            self._session = None
+        self._backlog.rewind()
+        self._gap = Gap()
+        if self._flushed < self._flushes:
+            self._flush_nothing()
+
+    async def _take(self) -> None:
+        try:
+            worker = await self._pool.take()
+        except TranscodeError as error:
+            self._taking = None
+            self._recover(str(error), None)
+            return
+        self._taking = None
+        if not self._wanted.is_anything:
+            self._pool.release(worker)
+            return
+        self._extend_gap(self._backlog.rewind())
+        self._session = WorkerSession(worker, self._backlog, self._wanted.resume(self._backlog.delivered_pts))
+        worker.attach(self)
+        self._session.pump()
+
+    def _recover(self, reason: str, gop: int | None) -> None:
+        verdict = self._crashes.judge(self._clock(), gop)
+        self._gap.forget_marks()
+        if verdict is Verdict.GIVE_UP:
+            log.error("workers keep failing, encoding stops", reason=reason)
+            self._is_over = True
+            self._backlog.clear()
+            self._sink.on_failed(f"workers failed again and again within a minute; the last one: {reason}")
+            return
+        self._restarts += 1
+        log.warning(
+            "worker lost, another one takes over", reason=reason, skips_gop=verdict is Verdict.SKIP_GOP
+        )
+        if verdict is Verdict.SKIP_GOP:
+            self._skipped_gops += 1
+            self._backlog.rewind()
+            self._extend_gap(self._backlog.skip_gop())
+        self._taking = asyncio.create_task(self._take())
+
+    # Video.
+
+    def _send_video(self, packet: Packet) -> None:
+        if not self._wanted.is_anything and packet.is_keyframe:
+            self._backlog.clear()
+        if not self._backlog.push(packet):
+            # An IDR's pts is its dts, so the next one lies behind this.
+            self._extend_gap(packet.dts + 1)
+        elif packet.is_keyframe and self._gap.is_open:
+            self._extend_gap(packet.pts)
+            self._gap.is_open = False
+
+    def _bound(self) -> None:
+        if not self._wanted.is_anything:
+            if self._backlog.is_too_large:
+                self._backlog.clear()
+            return
+        if self._backlog.is_too_large:
+            self._backlog.forget_sent()
+        if self._backlog.is_overfull or self._backlog.is_too_large:
+            log.warning("encoders too slow, video dropped up to a keyframe", lag_s=round(self.stats.lag_s, 1))
+            self._gap.mark(self._backlog.drop_unsent(), is_open=self._backlog.needs_keyframe)
+
+    def _pass(self, mark: Flush | Skip) -> None:
+        self._backlog.passed(mark)
+        if isinstance(mark, Skip):
+            self._gap.pass_mark()
+            self._extend_gap(mark.until_pts)
+        elif mark.number > self._flushed:
+            self._flushed = mark.number
+            self._sink.on_flushed()
+
+    def _flush_nothing(self) -> None:
+        self._flushed = self._flushes
+        self._backlog.clear()
+        asyncio.get_running_loop().call_soon(self._sink.on_flushed)
+
+    def _extend_gap(self, until_pts: int | None) -> None:
+        if until_pts is None or not self._wanted.rungs:
+            return
+        self._gap.extend(until_pts, is_open=self._backlog.needs_keyframe)
+        if self._gap.is_known:
+            self._sink.on_gap(self._wanted.rungs, self._gap.until_pts)
+
+    def _deliver(self, message: Frames) -> None:
+        frames = {
+            frame.rung: Packet(
+                self._tracks[frame.rung], message.pts, message.pts, frame.data, frame.is_keyframe
+            )
+            for frame in message.frames
+            if self._wanted.take_frame(frame.rung, message.pts, frame.is_keyframe)
+        }
+        if frames:
+            self._sink.on_video(message.pts, frames)
+
+    def _open(self, rung: str, config: bytes) -> None:
+        track = h264_track(config)
+        if rung in self._wanted.rungs and self._tracks.get(rung) != track:
+            self._tracks[rung] = track
+            self._sink.on_rung_opened(rung, track)

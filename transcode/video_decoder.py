@@ -1,0 +1,101 @@
+"""H.264 in, pictures in display order out. A broken access unit costs pictures, never the process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, cast
+
+import av
+from av.codec.context import ThreadType
+
+from media.packet import CLOCK_HZ, VideoTrack
+
+if TYPE_CHECKING:
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.frame import VideoFrame
+
+TIME_BASE = Fraction(1, CLOCK_HZ)
+
+MAX_ERRORS_IN_A_ROW = 8
+"""The decoder conceals a damaged picture, which looks better than none; when it takes nothing any more, it starts
+over at the next keyframe."""
+
+
+class VideoDecoder:
+    """Decodes one track after the other.
+
+    Slice threads and a count of one: frame threads would add a frame of delay each.
+    """
+
+    def __init__(self) -> None:
+        self._codec: VideoCodecContext | None = None
+        self._needs_keyframe = True
+        self._errors_in_a_row = 0
+        self._last_pts: int | None = None
+        self.errors = 0
+        """Access units that the decoder refused."""
+        self.dropped = 0
+        """Pictures that came out of display order: the stream understates its reordering."""
+        self.aspect = Fraction(1)
+        """Sample aspect ratio of the track."""
+
+    def set_track(self, track: VideoTrack) -> None:
+        """Start over with another configuration; drain the old one first."""
+        codec = cast("VideoCodecContext", av.CodecContext.create(track.codec, "r"))
+        codec.extradata = track.config
+        codec.thread_count = 1
+        codec.thread_type = ThreadType.SLICE
+        self._codec = codec
+        self._needs_keyframe = True
+        self.aspect = track.sample_aspect_ratio
+
+    def decode(self, pts: int, dts: int, data: bytes, is_keyframe: bool) -> Iterator[VideoFrame]:
+        """Feed an access unit (four-byte lengths) and yield the pictures that are complete, pts in ticks."""
+        if self._codec is None or not data or (self._needs_keyframe and not is_keyframe):
+            # Empty data would mean the end of the stream to the decoder, for good.
+            return
+        packet = av.Packet(data)
+        packet.pts, packet.dts, packet.time_base = pts, dts, TIME_BASE
+        packet.is_keyframe = is_keyframe
+        self._needs_keyframe = False
+        yield from self._run(packet)
+
+    def drain(self) -> Iterator[VideoFrame]:
+        """Yield what the decoder still holds; the next access unit has to be a keyframe."""
+        if self._codec is None:
+            return
+        if not self._needs_keyframe:
+            yield from self._run(None)
+        self._restart()
+
+    def seek(self, pts: int) -> None:
+        """Allow the next picture to have any pts from here on."""
+        self._last_pts = pts - 1
+
+    def _run(self, packet: Any | None) -> Iterator[VideoFrame]:
+        assert self._codec is not None  # noqa: S101 - `decode` and `drain` have looked
+        try:
+            frames = self._codec.decode(packet)
+            self._errors_in_a_row = 0
+        except av.FFmpegError:
+            self._count_error()
+            return
+        for frame in frames:
+            if frame.pts is None or (self._last_pts is not None and frame.pts <= self._last_pts):
+                self.dropped += 1
+                continue
+            self._last_pts = frame.pts
+            yield frame
+
+    def _count_error(self) -> None:
+        self.errors += 1
+        self._errors_in_a_row += 1
+        if self._errors_in_a_row >= MAX_ERRORS_IN_A_ROW:
+            self._restart()
+
+    def _restart(self) -> None:
+        if self._codec is not None:
+            self._codec.flush_buffers()
+        self._needs_keyframe = True
+        self._errors_in_a_row = 0

@@ -1,0 +1,97 @@
+"""What a broadcast wants encoded, said in a way that can be said again to another worker. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from transcode.backlog import NOTHING_DELIVERED
+from transcode.message import Activate, ActivateAudio, Deactivate, DeactivateAudio, ForceKeyframe, Message
+from transcode.rung import RungSpec
+
+
+class Wanted:
+    """Rungs, audio outputs and IDR pictures on order; each change is also a message for the present worker."""
+
+    def __init__(self) -> None:
+        self._rungs: dict[str, Activate] = {}
+        self._outputs: dict[str, int] = {}  # the first pts that has not been delivered
+        self._keyframes: list[ForceKeyframe] = []
+        self._waiting: set[str] = set()  # rungs whose first frame has not come
+
+    @property
+    def is_anything(self) -> bool:
+        """Whether a worker is needed."""
+        return bool(self._rungs or self._outputs)
+
+    @property
+    def rungs(self) -> tuple[str, ...]:
+        """Names of the active rungs."""
+        return tuple(self._rungs)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the active audio outputs."""
+        return tuple(self._outputs)
+
+    @property
+    def audio_pts(self) -> int:
+        """Every audio output has delivered what lies before this."""
+        return min(self._outputs.values(), default=NOTHING_DELIVERED)
+
+    def activate(self, spec: RungSpec, from_pts: int) -> Message:
+        """Want a rung."""
+        if spec.name not in self._rungs:
+            self._waiting.add(spec.name)
+        self._rungs[spec.name] = Activate(spec, from_pts)
+        return self._rungs[spec.name]
+
+    def deactivate(self, name: str) -> Message:
+        """Want a rung no more; it has to be active."""
+        del self._rungs[name]
+        self._waiting.discard(name)
+        return Deactivate(name)
+
+    def activate_audio(self, output: str) -> Message:
+        """Want an audio output."""
+        self._outputs[output] = NOTHING_DELIVERED
+        return ActivateAudio(output, NOTHING_DELIVERED)
+
+    def deactivate_audio(self, output: str) -> Message:
+        """Want an audio output no more; it has to be active."""
+        del self._outputs[output]
+        return DeactivateAudio(output)
+
+    def force_keyframe(self, pts: int, rung: str | None) -> Message:
+        """Order an IDR picture."""
+        self._keyframes.append(ForceKeyframe(pts, rung))
+        return self._keyframes[-1]
+
+    def take_frame(self, name: str, pts: int, is_keyframe: bool) -> bool:
+        """Tell whether a frame of a rung is wanted: none of an activation before this one is."""
+        if name not in self._rungs:
+            return False
+        if name in self._waiting:
+            if not is_keyframe or pts < self._rungs[name].from_pts:
+                return False
+            self._waiting.discard(name)
+        return True
+
+    def forget_keyframes(self, delivered_pts: int) -> None:
+        """Forget ordered IDR pictures that have been delivered."""
+        if self._keyframes and self._keyframes[0].pts <= delivered_pts:
+            self._keyframes = [order for order in self._keyframes if order.pts > delivered_pts]
+
+    def take_audio(self, output: str, pts: int) -> bool:
+        """Note a delivered audio packet; False when it is not wanted or was there before."""
+        if output not in self._outputs or pts < self._outputs[output]:
+            return False
+        self._outputs[output] = pts + 1
+        return True
+
+    def resume(self, delivered_pts: int) -> Iterator[Message]:
+        """Say everything again: each rung goes on behind the last delivered frame, with an IDR."""
+        for active in self._rungs.values():
+            yield Activate(active.spec, max(active.from_pts, delivered_pts + 1))
+        for output, from_pts in self._outputs.items():
+            yield ActivateAudio(output, from_pts)
+        yield from self._keyframes

@@ -1,0 +1,210 @@
+"""Messages as bytes, both ways. No sockets here.
+
+On the wire: length (4 bytes, big-endian, of what follows), type (1 byte), body. Media bodies are binary, rare
+commands are JSON. Nothing is ever unpickled: a worker parses hostile media in C and must not own the server through
+this socket.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from fractions import Fraction
+from typing import Any
+
+from media.error import TranscodeError
+from media.packet import AudioTrack, VideoTrack
+from transcode.message import (
+    AUDIO_OUTPUTS,
+    Activate,
+    ActivateAudio,
+    Deactivate,
+    DeactivateAudio,
+    EncodedAudio,
+    EncodedFrame,
+    Failed,
+    Flush,
+    ForceKeyframe,
+    Frames,
+    Media,
+    Message,
+    Ping,
+    Progress,
+    Ready,
+    RungOpened,
+    SetTrack,
+    Skip,
+)
+from transcode.rung import RungSpec
+
+MAX_MESSAGE_BYTES = 32 * 1024 * 1024
+"""All rungs of one frame fit many times over: a 2160p IDR picture has about 1 MB, a corrupt length has no bound."""
+
+_LENGTH = struct.Struct(">I")
+_MEDIA = struct.Struct(">B?qq")
+_FRAMES = struct.Struct(">qB")
+_FRAME = struct.Struct(">B?I")
+_AUDIO = struct.Struct(">Bq")
+_PROGRESS = struct.Struct(">QQII")
+_NUMBER = struct.Struct(">q")
+
+
+def serialize(message: Message) -> bytes:
+    """Write a message with its length."""
+    code, write = _WRITERS[type(message)]
+    body = write(message)
+    return _LENGTH.pack(len(body) + 1) + bytes([code]) + body
+
+
+class MessageReader:
+    """Cuts a byte stream into messages. Any exception other than `TranscodeError` is a bug."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def receive_data(self, data: bytes) -> None:
+        """Buffer what came from the socket."""
+        self._buffer += data
+
+    def next_event(self) -> Message | None:
+        """Return the next whole message, None when more bytes are needed.
+
+        Raises:
+            TranscodeError: the stream is broken; the peer has to be replaced.
+
+        """
+        if len(self._buffer) < _LENGTH.size:
+            return None
+        (length,) = _LENGTH.unpack_from(self._buffer)
+        if not 1 <= length <= MAX_MESSAGE_BYTES:
+            raise TranscodeError(f"message of {length} bytes between server and worker")
+        end = _LENGTH.size + length
+        if len(self._buffer) < end:
+            return None
+        with memoryview(self._buffer) as view:
+            message = _parse(view[_LENGTH.size], bytes(view[_LENGTH.size + 1 : end]))
+        del self._buffer[:end]
+        return message
+
+    def events(self) -> Iterator[Message]:
+        """Yield every whole message."""
+        while (message := self.next_event()) is not None:
+            yield message
+
+
+def _parse(code: int, body: bytes) -> Message:
+    try:
+        message: Message = _READERS[code](body)
+    except (KeyError, ValueError, TypeError, IndexError, ArithmeticError, struct.error) as error:
+        raise TranscodeError(f"malformed message of type {code} between server and worker") from error
+    return message
+
+
+def _write_json(message: Any) -> bytes:
+    values = asdict(message)
+    return json.dumps(values, default=_json_value).encode()
+
+
+def _json_value(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
+
+
+def _read_track(body: bytes) -> SetTrack:
+    values = json.loads(body)["track"]
+    values["config"] = bytes.fromhex(values["config"])
+    if "sample_rate" in values:
+        return SetTrack(AudioTrack(**values))
+    rate = values["frame_rate"]
+    values["frame_rate"] = None if rate is None else Fraction(rate)
+    values["sample_aspect_ratio"] = Fraction(values["sample_aspect_ratio"])
+    return SetTrack(VideoTrack(**values))
+
+
+def _read_activate(body: bytes) -> Activate:
+    values = json.loads(body)
+    spec = values["spec"]
+    spec["frame_rate"] = Fraction(spec["frame_rate"])
+    return Activate(RungSpec(**spec), int(values["from_pts"]))
+
+
+def _write_opened(message: RungOpened) -> bytes:
+    name = message.rung.encode()
+    return bytes([len(name)]) + name + message.config
+
+
+def _read_opened(body: bytes) -> RungOpened:
+    end = 1 + body[0]
+    return RungOpened(body[1:end].decode(), body[end:])
+
+
+def _write_media(message: Media) -> bytes:
+    return _MEDIA.pack(message.is_video, message.is_keyframe, message.pts, message.dts) + message.data
+
+
+def _read_media(body: bytes) -> Media:
+    kind, is_keyframe, pts, dts = _MEDIA.unpack_from(body)
+    return Media(kind == 1, is_keyframe, pts, dts, body[_MEDIA.size :])
+
+
+def _write_frames(message: Frames) -> bytes:
+    parts = [_FRAMES.pack(message.pts, len(message.frames))]
+    for frame in message.frames:
+        name = frame.rung.encode()
+        parts += (_FRAME.pack(len(name), frame.is_keyframe, len(frame.data)), name, frame.data)
+    return b"".join(parts)
+
+
+def _read_frames(body: bytes) -> Frames:
+    pts, count = _FRAMES.unpack_from(body)
+    at = _FRAMES.size
+    frames = []
+    for _ in range(count):
+        name_size, is_keyframe, size = _FRAME.unpack_from(body, at)
+        start = at + _FRAME.size + name_size
+        at = start + size
+        if at > len(body):
+            raise ValueError("frame is cut short")
+        frames.append(EncodedFrame(body[start - name_size : start].decode(), is_keyframe, body[start:at]))
+    return Frames(pts, tuple(frames))
+
+
+def _write_audio(message: EncodedAudio) -> bytes:
+    return _AUDIO.pack(AUDIO_OUTPUTS.index(message.output), message.pts) + message.data
+
+
+def _read_audio(body: bytes) -> EncodedAudio:
+    output, pts = _AUDIO.unpack_from(body)
+    return EncodedAudio(AUDIO_OUTPUTS[output], pts, body[_AUDIO.size :])
+
+
+def _numbers(layout: struct.Struct) -> Callable[[Any], bytes]:
+    return lambda message: layout.pack(*(getattr(message, name) for name in message.__dataclass_fields__))
+
+
+_Codec = tuple[int, type, Callable[[Any], bytes], Callable[[bytes], Any]]
+
+_CODECS: tuple[_Codec, ...] = (
+    (1, SetTrack, _write_json, _read_track),
+    (2, Media, _write_media, _read_media),
+    (3, Activate, _write_json, _read_activate),
+    (4, Deactivate, _write_json, lambda body: Deactivate(**json.loads(body))),
+    (5, ActivateAudio, _write_json, lambda body: ActivateAudio(**json.loads(body))),
+    (6, DeactivateAudio, _write_json, lambda body: DeactivateAudio(**json.loads(body))),
+    (7, ForceKeyframe, _write_json, lambda body: ForceKeyframe(**json.loads(body))),
+    (8, Flush, _numbers(_NUMBER), lambda body: Flush(*_NUMBER.unpack(body))),
+    (9, Skip, _numbers(_NUMBER), lambda body: Skip(*_NUMBER.unpack(body))),
+    (10, Ping, _numbers(_NUMBER), lambda body: Ping(*_NUMBER.unpack(body))),
+    (32, Ready, _write_json, lambda _body: Ready()),
+    (33, RungOpened, _write_opened, _read_opened),
+    (34, Frames, _write_frames, _read_frames),
+    (35, EncodedAudio, _write_audio, _read_audio),
+    (36, Progress, _numbers(_PROGRESS), lambda body: Progress(*_PROGRESS.unpack(body))),
+    (37, Failed, _write_json, lambda body: Failed(**json.loads(body))),
+)
+
+_WRITERS = {kind: (code, write) for code, kind, write, _ in _CODECS}
+_READERS = {code: read for code, _, _, read in _CODECS}

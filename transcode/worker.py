@@ -1,0 +1,125 @@
+"""The worker process: `python -m transcode.worker <fd>` serves one broadcast over an inherited socket.
+
+Three kinds of threads: this module's reader takes messages off the socket, the main thread runs the pipeline, the
+sender waits for encoders in order and writes. Bounded queues join them, so that a server that does not read stops the
+encoders, and encoders that are slow stop the reader: then the server sees its window close and decides what to drop.
+The process ends by itself when its socket closes, whatever its threads are doing.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import queue
+import socket
+import sys
+import threading
+import time
+
+from media.error import TranscodeError
+from transcode.message import Failed, Media, Message, Ping, Progress, Ready
+from transcode.pipeline import Pipeline, Result
+from transcode.wire import MessageReader, serialize
+
+NICENESS = 5
+"""Encoders yield to the server's event loop, which feeds everybody; with idle cores it changes nothing."""
+
+MAX_QUEUED_MESSAGES = 8
+"""Between reader and pipeline. What waits further up waits in the server, where it can be dropped."""
+
+MAX_QUEUED_RESULTS = 4
+"""Frames between decoder and sender; each holds one raw picture per rung. Fewer would leave cores idle when one
+rung's frame takes longer, more would only add delay and memory."""
+
+PROGRESS_EVERY = 8
+"""Messages; also sent whenever there is nothing left to do."""
+
+READ_BYTES = 1 << 18
+
+
+class Worker:
+    """Serves one socket until it closes or the pipeline fails."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._incoming: queue.Queue[Message] = queue.Queue(MAX_QUEUED_MESSAGES)
+        self._results: queue.Queue[Result] = queue.Queue(MAX_QUEUED_RESULTS)
+        self._pipeline = Pipeline()
+        self._consumed = 0
+        self._busy_s = 0.0
+        self._reported = 0
+
+    def run(self) -> None:
+        """Work; returns only by an exception, since the reader's thread ends the process."""
+        for target in (self._read, self._send):
+            threading.Thread(target=target, daemon=True).start()
+        self._results.put(Ready)
+        while True:
+            message = self._incoming.get()
+            started = time.monotonic()
+            self._handle(message)
+            self._busy_s += time.monotonic() - started
+
+    def _handle(self, message: Message) -> None:
+        if isinstance(message, Ping):
+            self._results.put(lambda: message)
+            return
+        for result in self._pipeline.handle(message):
+            self._results.put(result)
+        if isinstance(message, Media):
+            self._consumed += 1
+            if self._incoming.empty() or self._consumed - self._reported >= PROGRESS_EVERY:
+                self._report_progress()
+
+    def _report_progress(self) -> None:
+        self._reported = self._consumed
+        progress = Progress(
+            self._consumed,
+            int(self._busy_s * 1_000_000),
+            self._pipeline.decode_errors,
+            self._pipeline.dropped_frames,
+        )
+        self._results.put(lambda: progress)
+
+    def _read(self) -> None:
+        reader = MessageReader()
+        try:
+            while data := self._connection.recv(READ_BYTES):
+                reader.receive_data(data)
+                for message in reader.events():
+                    self._incoming.put(message)
+        except (OSError, TranscodeError):
+            pass  # the server is gone or speaks another language: either way nobody is left to tell
+        # Encoders may be in the middle of a frame and queues may be full: nothing here is worth waiting for.
+        os._exit(0)
+
+    def _send(self) -> None:
+        try:
+            while True:
+                self._connection.sendall(serialize(self._results.get()()))
+        except OSError:
+            os._exit(0)
+        except Exception as error:
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Tell the server why and end the process."""
+        try:
+            self._connection.sendall(serialize(Failed(f"{type(error).__name__}: {error}")))
+        finally:
+            os._exit(1)
+
+
+def main() -> None:
+    """Run as a process; the socket's file descriptor is the one argument."""
+    faulthandler.enable()
+    os.nice(NICENESS)
+    worker = Worker(socket.socket(fileno=int(sys.argv[1])))
+    try:
+        worker.run()
+    except Exception as error:
+        worker.fail(error)
+
+
+if __name__ == "__main__":
+    main()
