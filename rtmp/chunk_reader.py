@@ -23,6 +23,9 @@ MAX_DELTA_FROM_ABSOLUTE_MS = 1000
 """Up to here the absolute time of a type 0 chunk is the delta of a type 3 message after it: so says the
 specification, and FFmpeg counts on it. librtmp means "the same time", which hours into a stream is saner."""
 
+LARGE_CHUNK_SIZE = 1024
+"""From here on joining slices is faster than deleting the bytes between them."""
+
 _HEADER_BYTES = (11, 7, 3, 0)
 
 
@@ -46,10 +49,6 @@ class _ChunkStream:
         """Whether a message has begun and is not complete."""
         self.body = bytearray()
         """What there is of the unfinished message."""
-
-    def close(self) -> None:
-        self.is_open = False
-        self.body = bytearray()
 
 
 class ChunkReader:
@@ -76,48 +75,61 @@ class ChunkReader:
             PeerError: the peer broke the chunk protocol or a bound; the reader is of no use after that.
 
         """
-        while True:
-            stream = self._current or self._read_header()
-            if stream is None or not self._read_payload(stream):
-                return None
-            if len(stream.body) < stream.length:
-                continue
-            message = self._finish(stream)
+        while (message := self._read_message()) is not None:
+            if message.type_id > ABORT:
+                break
             if message.type_id == SET_CHUNK_SIZE:
                 self._set_chunk_size(message.payload)
             elif message.type_id == ABORT:
                 self._abort(message.payload)
-            else:
-                return message
+        return message
+
+    def _read_message(self) -> Message | None:
+        """Read chunks until a message is complete or no more bytes are there."""
+        while (stream := self._current or self._read_header()) is not None:
+            payload = None if stream.body else self._take_whole(stream)
+            if payload is None:
+                if not self._read_payload(stream):
+                    return None
+                if len(stream.body) < stream.length:
+                    continue
+                self._pending_bytes -= stream.length
+                payload = bytes(stream.body)
+                stream.body = bytearray()
+            self._current = None
+            stream.is_open = False
+            return Message(stream.id, stream.timestamp, stream.type_id, stream.stream_id, payload)
+        return None
 
     def _read_header(self) -> _ChunkStream | None:
         """Read the header of a chunk, if all of it is there, and make its stream the current one."""
         data, position = self._data, self._position
-        available = len(data) - position
-        if not available:
+        end = len(data)
+        if position == end:
             return None
         first = data[position]
         chunk_type, chunk_stream_id = first >> 6, first & 0x3F
         position += 1
         if chunk_stream_id < 2:
             size = chunk_stream_id + 1
-            if available <= size:
+            if position + size > end:
                 return None
             chunk_stream_id = 64 + int.from_bytes(data[position : position + size], "little")
             position += size
         stream = self._streams.get(chunk_stream_id) or self._open_stream(chunk_stream_id, chunk_type)
-        end = position + _HEADER_BYTES[chunk_type]
-        if end > len(data):
+        after = position + _HEADER_BYTES[chunk_type]
+        if after > end:
             return None
-        if chunk_type == 3:
-            end_of_header = self._continue(stream, end)
-        else:
-            end_of_header = self._start(stream, chunk_type, position, end)
-        if end_of_header is None:
+        is_start = chunk_type < 3
+        payload = (
+            self._start(stream, chunk_type, position, after) if is_start else self._continue(stream, after)
+        )
+        if payload is None:
             return None
-        self._position = end_of_header
+        self._position = payload
         self._current = stream
-        self._chunk_left = min(self.chunk_size, stream.length - len(stream.body))
+        left = stream.length - len(stream.body)
+        self._chunk_left = left if left < self.chunk_size else self.chunk_size
         return stream
 
     def _open_stream(self, chunk_stream_id: int, chunk_type: int) -> _ChunkStream:
@@ -132,7 +144,8 @@ class ChunkReader:
     def _start(self, stream: _ChunkStream, chunk_type: int, position: int, end: int) -> int | None:
         """Begin a message with a header of type 0, 1 or 2 at `position`; return where the payload starts."""
         data = self._data
-        value = int.from_bytes(data[position : position + 3], "big")
+        fields = int.from_bytes(data[position : position + 7], "big")
+        value = fields >> 32 if chunk_type < 2 else int.from_bytes(data[position:end], "big")
         extended = None
         if value == EXTENDED:
             if end + 4 > len(data):
@@ -143,8 +156,10 @@ class ChunkReader:
             raise PeerError(f"chunk stream {stream.id} begins a message inside an unfinished one")
         stream.extended = extended
         if chunk_type < 2:
-            stream.length = int.from_bytes(data[position + 3 : position + 6], "big")
-            stream.type_id = data[position + 6]
+            stream.length = fields >> 8 & 0xFFFFFF
+            if stream.length > MAX_MESSAGE_BYTES:
+                raise PeerError(f"message of {stream.length} bytes; up to {MAX_MESSAGE_BYTES} are accepted")
+            stream.type_id = fields & 0xFF
         if chunk_type == 0:
             stream.stream_id = int.from_bytes(data[position + 7 : position + 11], "little")
             stream.timestamp = value
@@ -152,7 +167,7 @@ class ChunkReader:
         else:
             stream.delta = value
             stream.timestamp = (stream.timestamp + value) & 0xFFFFFFFF
-        _begin(stream)
+        stream.is_open = True
         return end
 
     def _continue(self, stream: _ChunkStream, end: int) -> int | None:
@@ -166,8 +181,26 @@ class ChunkReader:
                 end += 4
         if not stream.is_open:
             stream.timestamp = (stream.timestamp + stream.delta) & 0xFFFFFFFF
-            _begin(stream)
+            stream.is_open = True
         return end
+
+    def _take_whole(self, stream: _ChunkStream) -> bytes | None:
+        """Take the payload of a message whose chunks are all there, one after the other."""
+        data, start, size, length = self._data, self._position, self.chunk_size, stream.length
+        if length <= size:
+            end = start + length
+            if end > len(data):
+                return None
+            self._position = end
+            return data[start:end]
+        separators = (length - 1) // size
+        end = start + length + separators
+        if end > len(data) or not stream.header or stream.extended is not None:
+            return None
+        if data[start + size : end : size + 1] != stream.header * separators:
+            return None
+        self._position = end
+        return _join_run(data, start, end, size)
 
     def _read_payload(self, stream: _ChunkStream) -> bool:
         """Take what is there of the current chunk; return whether the chunk is complete."""
@@ -196,22 +229,14 @@ class ChunkReader:
         headers = self._data[start : start + count * stride : stride]
         count -= len(headers.lstrip(stream.header))
         end = start + count * stride
-        run = bytearray(self._data[start:end])
-        del run[::stride]
-        stream.body += run
+        stream.body += _join_run(self._data, start + 1, end, self.chunk_size)
         self._position = end
-        self._count_pending(len(run))
+        self._count_pending(count * self.chunk_size)
 
     def _count_pending(self, size: int) -> None:
         self._pending_bytes += size
         if self._pending_bytes > MAX_PENDING_BYTES:
             raise PeerError(f"more than {MAX_PENDING_BYTES} bytes in unfinished messages")
-
-    def _finish(self, stream: _ChunkStream) -> Message:
-        payload = bytes(stream.body)
-        stream.close()
-        self._pending_bytes -= len(payload)
-        return Message(stream.id, stream.timestamp, stream.type_id, stream.stream_id, payload)
 
     def _set_chunk_size(self, payload: bytes) -> None:
         size = int.from_bytes(payload[:4], "big")
@@ -223,10 +248,14 @@ class ChunkReader:
         stream = self._streams.get(int.from_bytes(payload[:4], "big"))
         if stream is not None:
             self._pending_bytes -= len(stream.body)
-            stream.close()
+            stream.body = bytearray()
+            stream.is_open = False
 
 
-def _begin(stream: _ChunkStream) -> None:
-    if stream.length > MAX_MESSAGE_BYTES:
-        raise PeerError(f"message of {stream.length} bytes; up to {MAX_MESSAGE_BYTES} are accepted")
-    stream.is_open = True
+def _join_run(data: bytes, start: int, end: int, size: int) -> bytes:
+    """Join the payload of chunks of `size` bytes between two offsets, with one byte of header between them."""
+    if size >= LARGE_CHUNK_SIZE:
+        return b"".join([data[first : min(first + size, end)] for first in range(start, end, size + 1)])
+    payload = bytearray(data[start:end])
+    del payload[size :: size + 1]
+    return bytes(payload)

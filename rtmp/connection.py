@@ -161,7 +161,8 @@ class ServerConnection:
 
         """
         if not self._is_closed and now >= self._deadline:
-            problem = RefusedError("NetConnection.Connect.Closed", self._complaint)
+            complaint, timeout_s = self._complaint
+            problem = RefusedError("NetConnection.Connect.Closed", f"{complaint} within {timeout_s:g} s")
             self._fail(problem)
             raise problem
 
@@ -175,7 +176,7 @@ class ServerConnection:
 
     def _expect(self, complaint: str, timeout_s: float) -> None:
         self._deadline = self._now + timeout_s
-        self._complaint = f"{complaint} within {timeout_s:g} s"
+        self._complaint = (complaint, timeout_s)
 
     def _fail(self, problem: PeerError) -> None:
         code = problem.code if isinstance(problem, RefusedError) else "NetConnection.Call.Failed"

@@ -37,6 +37,7 @@ class RtmpServer:
         port: TCP port, 0 for any free one.
         limits: of time and number.
         clock: seconds, never stepping back.
+
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class RtmpServer:
 
         Raises:
             ConfigError: the address cannot be listened on.
+
         """
         try:
             self._server = await asyncio.start_server(

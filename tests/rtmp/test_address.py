@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+from rtmp.address import ConnectAddress, PublishAddress, publish_address, read_connect
+from rtmp.amf0 import AmfValue, EcmaArray
+
+
+@pytest.mark.parametrize(
+    ("name", "members", "expected"),
+    [
+        (
+            "OBS",
+            {"app": "live", "flashVer": "FMLE/3.0", "tcUrl": "rtmp://h/live"},
+            ConnectAddress("live", "", "FMLE/3.0"),
+        ),
+        ("array", EcmaArray(app="live"), ConnectAddress("live")),
+        ("slashes", {"app": "/live/"}, ConnectAddress("live")),
+        ("instance", {"app": "app/inst"}, ConnectAddress("app/inst")),
+        ("query", {"app": "live?token=a&b=c"}, ConnectAddress("live", "token=a&b=c")),
+        ("address only", {"tcUrl": "rtmp://h:1935/live/x?a=b"}, ConnectAddress("live/x", "a=b")),
+        ("quoted address in lower case", {"tcurl": "'rtmp://h/live'"}, ConnectAddress("live")),
+        ("empty application", {"app": "", "tcUrl": "rtmp://h/live"}, ConnectAddress("live")),
+        ("unusable address", {"tcUrl": "rtmp://[h/live"}, ConnectAddress()),
+        ("numbers", {"app": 1.0}, ConnectAddress()),
+        ("nothing", None, ConnectAddress()),
+    ],
+)
+def test_connect(name: str, members: AmfValue, expected: ConnectAddress) -> None:
+    assert read_connect(members) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "connect", "stream", "expected"),
+    [
+        ("plain", ConnectAddress("live"), "key", PublishAddress("live", "key", "")),
+        (
+            "query on the key",
+            ConnectAddress("live"),
+            "key?token=a%20b",
+            PublishAddress("live", "key", "token=a%20b"),
+        ),
+        (
+            "queries on both",
+            ConnectAddress("live", "x=1"),
+            "key?y=2",
+            PublishAddress("live", "key", "x=1&y=2"),
+        ),
+        ("key in the address", ConnectAddress("live/key"), "", PublishAddress("live", "key", "")),
+        (
+            "key in the address, query",
+            ConnectAddress("live/key", "a=b"),
+            "",
+            PublishAddress("live", "key", "a=b"),
+        ),
+        ("address is the key", ConnectAddress("key"), "", PublishAddress("", "key", "")),
+        ("nothing at all", ConnectAddress(), "", PublishAddress("", "", "")),
+        ("instance", ConnectAddress("app/inst"), "key", PublishAddress("app/inst", "key", "")),
+        ("slash before the key", ConnectAddress("live"), "/key", PublishAddress("live", "key", "")),
+        ("path as key", ConnectAddress("live"), "a/b", PublishAddress("live", "a/b", "")),
+    ],
+)
+def test_publish(name: str, connect: ConnectAddress, stream: str, expected: PublishAddress) -> None:
+    assert publish_address(connect, stream) == expected
