@@ -91,6 +91,12 @@ class Backlog:
         marks = _marks(sent)
         self._replace([*marks, *waiting], len(marks))
 
+    def forget_video(self) -> None:
+        """Forget all video: nobody wants frames now, and whoever will can begin at the keyframe that comes next."""
+        sent, waiting = self._split(self._sent)
+        sent = [entry for entry in sent if not _is_video(entry)]
+        self._replace([*sent, *(entry for entry in waiting if not _is_video(entry))], len(sent))
+
     def clear(self) -> None:
         """Forget everything; the next video has to be a keyframe."""
         self._replace([], 0)
@@ -118,9 +124,18 @@ class Backlog:
         while len(self._keyframes) > 1 and self._keyframes[1] <= pts:
             self._forget_gop()
 
+    def deliver_audio(self, pts: int) -> None:
+        """Note that audio before this pts has been delivered."""
+        self.audio_pts = pts
+        while self._sent and self._is_old_audio(self._entries[0]):
+            self._forget_first()
+
     def passed(self, mark: Flush | Skip) -> None:
         """Note that the worker has delivered everything before this mark, which has come back."""
         if mark not in self._entries:
+            # One that the worker put there by itself: it cannot decode at present.
+            if isinstance(mark, Skip):
+                self.deliver(mark.until_pts - 1)
             return
         while (entry := self._forget_first()) != mark:
             if isinstance(entry, Packet) and entry.is_video:
@@ -228,6 +243,10 @@ class Backlog:
         self._sent, self._replayed = sent, 0
         for entry in entries:
             self._append(entry)
+
+
+def _is_video(entry: Entry) -> bool:
+    return isinstance(entry, Packet) and entry.is_video
 
 
 def _is_keyframe(entry: Entry) -> bool:

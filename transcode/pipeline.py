@@ -64,12 +64,20 @@ class Pipeline:
             case Media(is_video=True):
                 frames = self._video.decode(message.pts, message.dts, message.data, message.is_keyframe)
                 yield from self._encode_all(frames)
+                if self._video.is_blind:
+                    self._video.discard_before(message.dts)
+                    yield lambda: Skip(message.dts)
             case Media():
                 yield from self._encode_audio(message)
             case SetTrack(track):
                 yield from self._set_track(track)
-            case Flush() | Skip():
-                yield from self._end_run()
+            case Skip():
+                yield from self._end_video()
+                yield lambda: message
+            case Flush():
+                yield from self._end_video()
+                for encoder in self._outputs.values():
+                    yield from map(_known, encoder.drain())
                 yield lambda: message
             case _:
                 yield from self._control(message)
@@ -97,10 +105,12 @@ class Pipeline:
     def _activate(self, rung: EncodedRung) -> Result:
         name, config = rung.spec.name, rung.config
         previous = self._rungs.get(name)
-        if previous is not None:
+        if previous is not None and _size(previous) == _size(rung):
             rung.take_over(previous)
+        elif previous is not None:
+            previous.close()
         self._rungs[name] = rung
-        ordered = sorted(self._rungs.values(), key=lambda item: -item.spec.width * item.spec.height)
+        ordered = sorted(self._rungs.values(), key=_size, reverse=True)
         self._rungs = {item.spec.name: item for item in ordered}
         return lambda: RungOpened(name, config)
 
@@ -118,9 +128,7 @@ class Pipeline:
     def _encode(self, frame: VideoFrame) -> Result:
         pts = frame.pts or 0
         wanted = [rung for rung in self._rungs.values() if rung.wants(pts)]
-        pictures = self._scaler.scale(
-            frame, self._video.aspect, [(rung.spec.width, rung.spec.height) for rung in wanted]
-        )
+        pictures = self._scaler.scale(frame, self._video.aspect, [_size(rung) for rung in wanted])
         # Only now: an encoder writes to its picture, from which the next smaller one has just been scaled.
         pending = [rung.encode(picture, pts) for rung, picture in zip(wanted, pictures, strict=True)]
         return lambda: Frames(pts, tuple(future.result() for future in pending))
@@ -133,12 +141,14 @@ class Pipeline:
             for encoder in self._outputs.values():
                 yield from map(_known, encoder.encode(message.pts, samples))
 
-    def _end_run(self) -> Iterator[Result]:
+    def _end_video(self) -> Iterator[Result]:
         yield from self._encode_all(self._video.drain())
-        for encoder in self._outputs.values():
-            yield from map(_known, encoder.drain())
         for rung in self._rungs.values():
             rung.force_keyframe(rung.next_pts)
+
+
+def _size(rung: EncodedRung) -> tuple[int, int]:
+    return rung.spec.width, rung.spec.height
 
 
 def _known(packet: EncodedAudio) -> Result:

@@ -1,11 +1,27 @@
-"""What the transcoder asks of those who use it."""
+"""What the transcoder asks of those who use it, and what it tells them about itself."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from media.packet import AudioTrack, Packet, VideoTrack
+
+
+@dataclass(frozen=True, slots=True)
+class TranscoderStats:
+    """How a broadcast's encodings go, for health and metrics."""
+
+    lag_s: float
+    """Media time between the newest packet sent and the newest frame delivered."""
+    speed: float | None
+    """Seconds of media per second of work, None when unknown; below 1 the worker falls behind."""
+    restarts: int
+    skipped_gops: int
+    dropped_packets: int
+    decode_errors: int
+    """Of the present worker."""
 
 
 class TranscoderSink(Protocol):

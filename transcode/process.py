@@ -68,12 +68,14 @@ class WorkerProcess(asyncio.Protocol):
 
         """
         ours, theirs = socket.socketpair()
-        with theirs:
-            try:
+        try:
+            with theirs:
                 process = await _execute(theirs.fileno())
-            except OSError as error:
-                ours.close()
+        except BaseException as error:
+            ours.close()
+            if isinstance(error, OSError):
                 raise TranscodeError(f"a worker process could not be started: {error}") from error
+            raise
         worker = cls()
         worker._process = process
         try:

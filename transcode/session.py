@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from media.packet import AudioTrack, Packet, VideoTrack
-from transcode.backlog import Backlog
+from transcode.backlog import NOTHING_DELIVERED, Backlog
 from transcode.message import Media, Message, Progress, SetTrack
 from transcode.process import WorkerProcess
 from transcode.speed import Speedometer
@@ -18,16 +18,21 @@ the worker is slow, in buffers where nothing can be dropped."""
 class WorkerSession:
     """Sends a backlog through a window. A take-over is a new session on the same backlog."""
 
-    def __init__(self, worker: WorkerProcess, backlog: Backlog, commands: Iterable[Message]) -> None:
+    def __init__(self, worker: WorkerProcess, backlog: Backlog, *, with_video: bool) -> None:
         self.worker = worker
+        self.with_video = with_video
         self._backlog = backlog
         self._tracks: dict[bool, VideoTrack | AudioTrack] = {}
         self._sent = 0
         self._consumed = 0
         self.progress = Progress(0, 0, 0, 0)
         self.speed = Speedometer()
+
+    def begin(self, commands: Iterable[Message]) -> None:
+        """Tell the worker what is wanted, and start to send."""
         for command in commands:
-            worker.send(command)
+            self.worker.send(command)
+        self.pump()
 
     def pump(self) -> None:
         """Send what waits, as far as the window is open."""
@@ -35,16 +40,17 @@ class WorkerSession:
             entry = self._backlog.next_unsent()
             if entry is None:
                 return
-            if isinstance(entry, Packet):
-                self._send_media(entry)
-            else:
+            if not isinstance(entry, Packet):
                 self.worker.send(entry)
+            elif self.with_video or not entry.is_video:
+                self._send_media(entry)
 
     def advance(self, progress: Progress) -> None:
         """Open the window: the worker has taken packets from its queue."""
         self._consumed = progress.consumed
         self.progress = progress
-        self.speed.add(self._backlog.delivered_pts, progress.busy_us)
+        if self._backlog.delivered_pts != NOTHING_DELIVERED:
+            self.speed.add(self._backlog.delivered_pts, progress.busy_us)
         self.pump()
 
     def _send_media(self, packet: Packet) -> None:

@@ -13,7 +13,7 @@ MIN_SPAN = CLOCK_HZ // 2
 
 
 class Speedometer:
-    """Fed with pairs that a worker reports; a new worker starts it over."""
+    """Fed with pairs that one worker reports."""
 
     def __init__(self) -> None:
         self._points: deque[tuple[int, int]] = deque()
@@ -27,10 +27,6 @@ class Speedometer:
         if last_pts - first_pts < MIN_SPAN or last_us <= first_us:
             return None
         return (last_pts - first_pts) / CLOCK_HZ / ((last_us - first_us) / 1_000_000)
-
-    def restart(self) -> None:
-        """Forget: another worker counts from zero."""
-        self._points.clear()
 
     def add(self, pts: int, busy_us: int) -> None:
         """Note that the worker had delivered up to `pts` after so much work."""

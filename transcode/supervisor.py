@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 
@@ -24,7 +23,7 @@ from transcode.crash import CrashHistory, Verdict
 from transcode.gap import Gap
 from transcode.message import EncodedAudio, Flush, Frames, Message, Progress, RungOpened, Skip
 from transcode.pool import WorkerPool
-from transcode.port import TranscoderSink
+from transcode.port import TranscoderSink, TranscoderStats
 from transcode.rung import RungSpec
 from transcode.session import WorkerSession
 from transcode.wanted import Wanted
@@ -35,21 +34,6 @@ log = structlog.get_logger(__name__)
 
 AUDIO_TRACKS: dict[str, AudioTrack] = {"aac": aac_track(bytes.fromhex("1190")), "opus": opus_track(2)}
 """What `transcode.audio` makes, always: AAC-LC 48 kHz stereo, and Opus stereo."""
-
-
-@dataclass(frozen=True, slots=True)
-class TranscoderStats:
-    """How it goes, for health and metrics."""
-
-    lag_s: float
-    """Media time between the newest packet sent and the newest frame delivered."""
-    speed: float | None
-    """Seconds of media per second of work, None when unknown; below 1 the worker falls behind."""
-    restarts: int
-    skipped_gops: int
-    dropped_packets: int
-    decode_errors: int
-    """Of the present worker."""
 
 
 class Transcoder:
@@ -109,6 +93,7 @@ class Transcoder:
     def deactivate(self, name: str) -> None:
         """Stop encoding a rung; frames of it that are on their way are not delivered."""
         if name in self._wanted.rungs:
+            self._tracks.pop(name, None)
             self._command(self._wanted.deactivate(name))
 
     def activate_audio(self, output: str) -> None:
@@ -169,7 +154,7 @@ class Transcoder:
                 self._backlog.deliver(pts)
                 self._wanted.forget_keyframes(pts)
             case EncodedAudio(output, pts, data) if self._wanted.take_audio(output, pts):
-                self._backlog.audio_pts = self._wanted.audio_pts
+                self._backlog.deliver_audio(self._wanted.audio_pts)
                 self._sink.on_audio(output, Packet(AUDIO_TRACKS[output], pts, pts, data, is_keyframe=True))
             case Progress() if self._session is not None:
                 self._session.advance(message)
@@ -190,21 +175,22 @@ class Transcoder:
     def _command(self, message: Message) -> None:
         if self._is_over:
             return
-        if self._session is not None:
+        if self._session is not None and self._session.with_video == bool(self._wanted.rungs):
             self._session.worker.send(message)
-        if not self._wanted.is_anything:
-            self._rest()
-        elif self._session is None and self._taking is None:
+            return
+        # Without rungs nothing decodes video; with the first one a worker has to begin at the last keyframe.
+        self._leave_worker()
+        if self._wanted.is_anything and self._taking is None:
             self._taking = asyncio.create_task(self._take())
+        elif self._flushed < self._flushes:
+            self._flush_nothing()
 
-    def _rest(self) -> None:
+    def _leave_worker(self) -> None:
         if self._session is not None:
             self._pool.release(self._session.worker)
             self._session = None
-        self._backlog.rewind()
-        self._gap = Gap()
-        if self._flushed < self._flushes:
-            self._flush_nothing()
+            self._gap = Gap()
+        self._extend_gap(self._backlog.rewind())
 
     async def _take(self) -> None:
         try:
@@ -218,9 +204,9 @@ class Transcoder:
             self._pool.release(worker)
             return
         self._extend_gap(self._backlog.rewind())
-        self._session = WorkerSession(worker, self._backlog, self._wanted.resume(self._backlog.delivered_pts))
+        self._session = WorkerSession(worker, self._backlog, with_video=bool(self._wanted.rungs))
         worker.attach(self)
-        self._session.pump()
+        self._session.begin(self._wanted.resume(self._backlog.delivered_pts))
 
     def _recover(self, reason: str, gop: int | None) -> None:
         verdict = self._crashes.judge(self._clock(), gop)
@@ -244,8 +230,8 @@ class Transcoder:
     # Video.
 
     def _send_video(self, packet: Packet) -> None:
-        if not self._wanted.is_anything and packet.is_keyframe:
-            self._backlog.clear()
+        if not self._wanted.rungs and packet.is_keyframe:
+            self._backlog.forget_video()
         if not self._backlog.push(packet):
             # An IDR's pts is its dts, so the next one lies behind this.
             self._extend_gap(packet.dts + 1)
@@ -254,7 +240,7 @@ class Transcoder:
             self._gap.is_open = False
 
     def _bound(self) -> None:
-        if not self._wanted.is_anything:
+        if not self._wanted.rungs:
             if self._backlog.is_too_large:
                 self._backlog.clear()
             return
@@ -291,7 +277,8 @@ class Transcoder:
                 self._tracks[frame.rung], message.pts, message.pts, frame.data, frame.is_keyframe
             )
             for frame in message.frames
-            if self._wanted.take_frame(frame.rung, message.pts, frame.is_keyframe)
+            if frame.rung in self._tracks
+            and self._wanted.take_frame(frame.rung, message.pts, frame.is_keyframe)
         }
         if frames:
             self._sink.on_video(message.pts, frames)

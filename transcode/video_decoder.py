@@ -21,6 +21,11 @@ MAX_ERRORS_IN_A_ROW = 8
 """The decoder conceals a damaged picture, which looks better than none; when it takes nothing any more, it starts
 over at the next keyframe."""
 
+MAX_WITHOUT_PICTURE = 24
+"""Reordering holds back 16 pictures at most (H.264, A.3.1); beyond that nothing is coming."""
+
+SAID_EVERY = 8
+
 
 class VideoDecoder:
     """Decodes one track after the other.
@@ -32,6 +37,7 @@ class VideoDecoder:
         self._codec: VideoCodecContext | None = None
         self._needs_keyframe = True
         self._errors_in_a_row = 0
+        self._without_picture = 0
         self._last_pts: int | None = None
         self.errors = 0
         """Access units that the decoder refused."""
@@ -52,6 +58,7 @@ class VideoDecoder:
 
     def decode(self, pts: int, dts: int, data: bytes, is_keyframe: bool) -> Iterator[VideoFrame]:
         """Feed an access unit (four-byte lengths) and yield the pictures that are complete, pts in ticks."""
+        self._without_picture += 1
         if self._codec is None or not data or (self._needs_keyframe and not is_keyframe):
             # Empty data would mean the end of the stream to the decoder, for good.
             return
@@ -69,9 +76,14 @@ class VideoDecoder:
             yield from self._run(None)
         self._restart()
 
-    def seek(self, pts: int) -> None:
-        """Allow the next picture to have any pts from here on."""
-        self._last_pts = pts - 1
+    @property
+    def is_blind(self) -> bool:
+        """Whether so many access units gave no picture that it has to be said; true now and then while it lasts."""
+        return self._without_picture >= MAX_WITHOUT_PICTURE and self._without_picture % SAID_EVERY == 0
+
+    def discard_before(self, pts: int) -> None:
+        """Drop pictures before this from now on: somebody has been told that they will not come."""
+        self._last_pts = pts - 1 if self._last_pts is None else max(self._last_pts, pts - 1)
 
     def _run(self, packet: Any | None) -> Iterator[VideoFrame]:
         assert self._codec is not None  # noqa: S101 - `decode` and `drain` have looked
@@ -86,6 +98,7 @@ class VideoDecoder:
                 self.dropped += 1
                 continue
             self._last_pts = frame.pts
+            self._without_picture = 0
             yield frame
 
     def _count_error(self) -> None:
