@@ -123,7 +123,7 @@ class SampleGrid:
             self._frames.pop()
         end = self._frames[-1][0] + self.frame if self._frames else self.published
         self._end = end if self._end is not None else None
-        return end * CLOCK_HZ // self._rate if self._end is not None else at
+        return -(-end * CLOCK_HZ // self._rate) if self._end is not None else at
 
     def _place_first(self, position: int, data: bytes) -> None:
         if position < self._first:

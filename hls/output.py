@@ -83,7 +83,7 @@ class HlsOutput:
             frame_rate: nominal frames per second.
             codec_string: as in CODECS; the track that is set later overrules it.
             bandwidth_bps: highest rate of a segment, audio included; raised when a segment turns out larger.
-            average_bandwidth_bps: mean rate, audio included.
+            average_bandwidth_bps: mean rate, audio included, until it has been measured.
 
         """
         declaration = _Declaration(
@@ -118,8 +118,7 @@ class HlsOutput:
         if not (self.timeline.has_media and self._renditions):
             return None
         audio = self._audio_view()
-        audio_bps = audio.bandwidth_bps if audio is not None else 0
-        return MultivariantView(tuple(self._variant_view(name, audio_bps) for name in self._videos), audio)
+        return MultivariantView(tuple(self._variant_view(name) for name in self._videos), audio)
 
     def view(self, rendition: str) -> RenditionView | None:
         """Return a rendition as it is now; None when there is none of this name."""
@@ -219,16 +218,18 @@ class HlsOutput:
         bandwidth = max(self._audio.rendition.peak_bps, track.bitrate_bps or 0)
         return AudioView(AUDIO_NAME, track.codec_string, track.channels, bandwidth)
 
-    def _variant_view(self, name: str, audio_bps: int) -> VariantView:
+    def _variant_view(self, name: str) -> VariantView:
         declared, writer = self._videos[name]
-        track = writer.newest_track
-        peak = writer.rendition.peak_bps
+        track, video = writer.newest_track, writer.rendition
+        audio = self._audio.rendition if self._audio is not None else None
+        peak_bps = video.peak_bps + (audio.peak_bps if audio is not None else 0)
+        average_bps = video.average_bps + (audio.average_bps if audio is not None else 0)
         return VariantView(
             name=name,
             width=declared.width,
             height=declared.height,
             frame_rate=declared.frame_rate,
             codecs=track.codec_string if track is not None else declared.codec_string,
-            bandwidth_bps=max(declared.bandwidth_bps, peak + audio_bps if peak else 0),
-            average_bandwidth_bps=declared.average_bandwidth_bps,
+            bandwidth_bps=max(declared.bandwidth_bps, peak_bps),
+            average_bandwidth_bps=average_bps if video.average_bps else declared.average_bandwidth_bps,
         )

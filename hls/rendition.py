@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from .timeline import Segment
 from .view import PartAddress, PartView, SegmentView
 
+MIN_AVERAGE_S = 10
+"""From here on a mean bit rate says more than what was planned."""
+
 
 @dataclass(slots=True, eq=False)
 class PublishedSegment:
@@ -94,6 +97,7 @@ class Rendition:
         self.size_bytes = 0
         self.peak_bps = 0
         """The highest bit rate of a segment so far."""
+        self._total = (0, 0.0)
         self._on_change = on_change
         self._segments: deque[PublishedSegment] = deque()
         self._inits: dict[int, bytes] = {}
@@ -118,6 +122,12 @@ class Rendition:
             if item.is_complete:
                 return item.segment.msn
         return -1
+
+    @property
+    def average_bps(self) -> int:
+        """The mean bit rate so far, 0 while too little has been published to tell."""
+        size_bytes, seconds = self._total
+        return round(size_bytes * 8 / seconds) if seconds >= MIN_AVERAGE_S else 0
 
     def add_init(self, generation: int, data: bytes) -> None:
         """Hold the initialization segment of a generation."""
@@ -181,6 +191,8 @@ class Rendition:
     def _complete(self, item: PublishedSegment) -> None:
         item.complete()
         seconds = sum(part.duration_s for part in item.parts)
+        if not item.is_gap:
+            self._total = (self._total[0] + item.size_bytes, self._total[1] + seconds)
         # The rate of a tail of a few frames says nothing: a keyframe is most of it.
         if seconds >= 1:
             self.peak_bps = max(self.peak_bps, round(item.size_bytes * 8 / seconds))

@@ -19,6 +19,10 @@ from .view import PartView
 MAX_PENDING_SAMPLES = 20_000
 """A rendition that is so far ahead of the timeline is driven wrongly: 5 min at 60 frames a second."""
 
+MAX_REPAIR = CLOCK_HZ // 100
+"""Rounding makes DTS equal or a little less than the one before. What is later than this comes from an encoder that
+still works on a run that is over: another has taken the rung."""
+
 
 class Sample(NamedTuple):
     """One encoded frame on the timeline, times in ticks."""
@@ -44,7 +48,7 @@ class VideoWriter(Cursor[VideoTrack]):
         return video_init(track)
 
     def add(self, sample: Sample) -> None:
-        """Take a sample, in decoding order. Two with the same DTS are set one tick apart."""
+        """Take a sample, in decoding order. Two with the same DTS are set one tick apart; a late one is dropped."""
         if self.newest_track is None:
             raise LocalStateError(f"{self.rendition.name} got a sample before its track")
         if len(self._samples) >= MAX_PENDING_SAMPLES:
@@ -53,6 +57,8 @@ class VideoWriter(Cursor[VideoTrack]):
             )
         if sample.dts <= self._last_dts and self._begins_run(sample):
             self._drop_from(sample.dts)
+        if sample.dts <= self._last_dts - MAX_REPAIR:
+            return
         if sample.dts <= self._last_dts:
             sample = sample._replace(dts=self._last_dts + 1)
         self._last_dts = sample.dts

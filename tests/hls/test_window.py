@@ -177,3 +177,20 @@ def test_an_ended_broadcast_keeps_its_playlists(ended: Rungs) -> None:
     assert ended.view().is_ended
     assert ended.msns() == [0, 1, 2]
     assert ended.output.multivariant() is not None
+
+
+def test_bandwidth_is_never_below_what_was_measured() -> None:
+    rungs = Rungs(size=10_000)
+    rungs.run(1)
+    master = rungs.output.multivariant()
+    assert master is not None
+    measured = rungs.writers[0].rendition.peak_bps
+    assert measured > 8 * 10_000 * 4
+    assert master.variants[0].bandwidth_bps == measured
+    assert master.variants[0].average_bandwidth_bps == 1000
+    rungs.size = 5_000
+    rungs.run(9)
+    master = rungs.output.multivariant()
+    assert master is not None
+    assert master.variants[0].bandwidth_bps == measured
+    assert measured / 2 < master.variants[0].average_bandwidth_bps < measured

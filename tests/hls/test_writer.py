@@ -189,6 +189,19 @@ def test_reordered_frames_do_not_reach_into_the_next_run(output: HlsOutput) -> N
     assert shape(output)[-1].startswith("1I")
 
 
+async def test_what_comes_after_another_encoder_has_taken_over_is_dropped(output: HlsOutput) -> None:
+    writer = declare(output)
+    writer.set_track(TRACK, 0)
+    run(output, 0, 2)
+    writer.add(Sample(S, S, b"new", True))
+    writer.add(Sample(STEP, STEP, b"late", False))
+    output.timeline.end_segment(2 * S)
+    writer.advance(2 * S)
+    data = await output.get("720p", 1, 0, None)
+    assert data is not None
+    assert [sample.data for sample in read_fragments(data)] == [b"new"]
+
+
 async def test_equal_decode_times_are_set_apart(output: HlsOutput) -> None:
     writer = declare(output)
     writer.set_track(TRACK, 0)
