@@ -35,7 +35,7 @@ AUDIO_SAMPLES = 1024
 KEYFRAME_S = 2
 MAX_BEHIND_S = 1.0
 """Frames that are later than this are left out: the picture shows the time of now, not a growing delay."""
-RETRY_FIRST_S, RETRY_MAX_S = 0.5, 8.0
+RETRY_FIRST_S, RETRY_MAX_S = 0.5, 4.0
 STABLE_S = 10.0
 """A connection that lived this long was a good one: the next retry starts from the shortest wait."""
 

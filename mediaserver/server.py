@@ -74,6 +74,7 @@ async def serve(settings: Settings, *, demo: bool = False) -> None:
         control = await stack.enter_async_context(open_control_plane(settings, secret, stage))
         application = make_application(settings, stage, control, rtmp)
         http_port = await stack.enter_async_context(_serving_http(settings, application))
+        stack.push_async_callback(_let_players_read, stage)
         stack.push_async_callback(stage.close)
         await pool.start()
         await stage.open(control.service)
@@ -93,6 +94,12 @@ async def serve(settings: Settings, *, demo: bool = False) -> None:
             places.tell(watch=stream.id, stream_key=stream.stream_key)
         await stopping.wait()
         log.info("stopping")
+
+
+async def _let_players_read(stage: Stage) -> None:
+    """Go on serving for a moment: low-latency players ask for the next part at once and read the ENDLIST."""
+    if stage.has_broadcasts:
+        await asyncio.sleep(stage.config.part_s)
 
 
 def _make_stage(settings: Settings, pool: WorkerPool, playback: PlaybackSigner) -> Stage:

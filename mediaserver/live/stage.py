@@ -75,6 +75,11 @@ class Stage:
         self._ended: OrderedDict[str, Session] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def has_broadcasts(self) -> bool:
+        """Whether anything is or was on the air, so that players may be reading."""
+        return any(session.broadcast is not None for session in self._sessions.values())
+
     async def open(self, service: StreamService) -> None:
         """Take up the streams that were live when the server went down."""
         self._service = service

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from .playlist import follow, parse_master, parse_media
+from .playlist import MediaPlaylist, follow, parse_master, parse_media
 from .server import NEW_FFMPEG, Server, encoder_args, request, running, running_server
 
 
@@ -141,19 +141,27 @@ async def test_port_in_use_is_said_in_a_sentence(server: Server, tmp_path: Path)
     assert "Traceback" not in log_of(other)
 
 
+async def read_to_the_end(url: str, playlist: MediaPlaylist) -> MediaPlaylist:
+    """Follow a playlist as a low-latency player does, until it ends."""
+    while not playlist.ended:
+        segment = playlist.segments[-1]
+        place = (segment.msn + 1, 0) if segment.duration else (segment.msn, len(segment.parts))
+        answer = await asyncio.to_thread(request, f"{url}?_HLS_msn={place[0]}&_HLS_part={place[1]}")
+        assert answer.status == 200, answer.text
+        playlist = parse_media(answer.text)
+    return playlist
+
+
 async def test_stop_ends_playlists_and_leaves_no_process(server: Server) -> None:
     stream = await server.create_stream()
     path = f"/hls/{stream['id']}/360p/index.m3u8"
     async with running(NEW_FFMPEG, *encoder_args(server.publish_url(stream))):
         playlist = parse_media((await server.wait_for(path, contains="#EXTINF")).text)
         workers = server.workers()
-        wanted = f"{server.http_url}{path}?_HLS_msn={playlist.segments[-1].msn + 1}&_HLS_part=0"
-        last = asyncio.create_task(asyncio.to_thread(request, wanted))
+        last = asyncio.create_task(read_to_the_end(server.http_url + path, playlist))
         await asyncio.sleep(0.2)
         assert await server.stop() == 0
-        answer = await last
-    assert answer.status == 200
-    assert parse_media(answer.text).ended, "who waited for the next part is told that there is none"
+    assert (await last).ended
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
 
