@@ -125,9 +125,10 @@ class HlsOutput:
         published = self._renditions.get(rendition)
         if published is None:
             return None
+        newest_msn = max((other.last or (-1, 0))[0] for other in self._renditions.values())
         view = self._views.get(rendition)
-        if view is None or view.version != published.version:
-            view = self._views[rendition] = self._build_view(published)
+        if view is None or (view.version, view.newest_msn) != (published.version, newest_msn):
+            view = self._views[rendition] = self._build_view(published, newest_msn)
         return view
 
     def init(self, rendition: str, generation: int) -> bytes | None:
@@ -186,7 +187,7 @@ class HlsOutput:
         if self._audio is not None:
             self._audio.advance(frontier, frontier)
 
-    def _build_view(self, rendition: Rendition) -> RenditionView:
+    def _build_view(self, rendition: Rendition, newest_msn: int) -> RenditionView:
         first_msn = self._window.first_msn
         listed = [item for item in rendition.segments if item.segment.msn >= first_msn]
         return RenditionView(
@@ -198,7 +199,7 @@ class HlsOutput:
             hint=rendition.next_address,
             reports=tuple(self._reports(rendition)),
             is_ended=rendition.is_ended,
-            newest_msn=max((other.last or (-1, 0))[0] for other in self._renditions.values()),
+            newest_msn=newest_msn,
         )
 
     def _discontinuities_before(self, msn: int) -> int:

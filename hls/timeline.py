@@ -154,7 +154,7 @@ class Timeline:
         if self._open is not None or at < self._position:
             raise LocalStateError(f"a run cannot begin at {at}: the timeline is at {self._position}")
         self._generation += 1
-        self._anchor = (at, max(now, self._date_of(self._position)))
+        self._anchor = (at, max(now, self._date_of(at)))
         self._newest = self._position = self._frontier = self._last_cut_point = at
         self._step = 0
         self._open_segment(at, is_discontinuity=not self._is_fresh)

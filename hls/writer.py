@@ -73,9 +73,13 @@ class VideoWriter(Cursor[VideoTrack]):
         """
         while (segment := self._segment) is not None:
             part = segment.part(self._part_index)
-            if part is None or part[1] > frontier:
+            if part is not None and part[1] <= frontier:
+                self._publish_part(segment, *part)
+            elif part is None and segment.is_closed:
+                # It was closed at the end of a part that had been published already.
+                self._complete(segment)
+            else:
                 return
-            self._publish_part(segment, *part)
 
     def _begins_run(self, sample: Sample) -> bool:
         segments = self.timeline.segments
@@ -91,7 +95,7 @@ class VideoWriter(Cursor[VideoTrack]):
         is_last = segment.is_closed and end == segment.end
         self._enter(segment)
         samples = self._take(start, end)
-        following = self._following_dts(segment, is_last=is_last)
+        following = self._following_dts(segment)
         if samples:
             last = samples[-1].dts
             data = self._fragment(samples, samples[0].dts, following or max(end, last + 1))
@@ -113,12 +117,15 @@ class VideoWriter(Cursor[VideoTrack]):
                 taken.append(sample)
         return taken
 
-    def _following_dts(self, segment: Segment, *, is_last: bool) -> int | None:
+    def _following_dts(self, segment: Segment) -> int | None:
         """Return the DTS of the next sample if it is known and belongs to the same run of the source."""
-        following = self.timeline.segment(segment.msn + 1) if is_last else segment
-        if not self._samples or following is None or (is_last and following.is_discontinuity):
+        if not self._samples:
             return None
-        return self._samples[0].dts
+        dts = self._samples[0].dts
+        if segment.is_closed and dts >= segment.end:
+            following = self.timeline.segment(segment.msn + 1)
+            return None if following is None or following.is_discontinuity else dts
+        return dts
 
     def _fragment(self, samples: list[Sample], decode_time: int, end: int) -> bytes:
         self._require_track()

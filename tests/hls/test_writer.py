@@ -189,6 +189,34 @@ def test_reordered_frames_do_not_reach_into_the_next_run(output: HlsOutput) -> N
     assert shape(output)[-1].startswith("1I")
 
 
+def test_a_segment_that_is_closed_where_a_part_has_ended_is_complete(output: HlsOutput) -> None:
+    writer = declare(output)
+    writer.set_track(TRACK, 0)
+    run(output, 0, 1.1, writer)
+    assert shape(output) == ["0Ip…"]
+    output.timeline.end_segment(S)
+    writer.advance(S)
+    assert shape(output) == ["0Ip"]
+    output.timeline.begin(S, NOW + 9)
+    run(output, 1, 2, writer)
+    assert shape(output) == ["0Ip", "1I…"]
+
+
+def test_frames_lost_at_the_end_of_a_run_are_a_gap_even_if_the_next_run_is_there(output: HlsOutput) -> None:
+    writer = declare(output)
+    writer.set_track(TRACK, 0)
+    run(output, 0, 1.8)
+    for dts in range(0, round(0.6 * S), STEP):
+        writer.add(Sample(dts, dts, b"x", dts == 0))
+    output.timeline.end_segment(round(1.8 * S))
+    output.timeline.begin(round(1.8 * S), NOW + 9)
+    run(output, 1.8, 2.8)
+    for dts in range(round(1.8 * S), round(2.8 * S), STEP):
+        writer.add(Sample(dts, dts, b"y", dts == round(1.8 * S)))
+    writer.advance(output.timeline.frontier)
+    assert shape(output) == ["0Ip--", "1I…"]
+
+
 async def test_what_comes_after_another_encoder_has_taken_over_is_dropped(output: HlsOutput) -> None:
     writer = declare(output)
     writer.set_track(TRACK, 0)
