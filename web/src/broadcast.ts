@@ -16,6 +16,8 @@ export interface BroadcastState {
   phase: Phase;
   stream: Stream | null;
   levels: string[];
+  /** Whether the server answers. */
+  reachable: boolean;
 }
 
 declare global {
@@ -46,7 +48,7 @@ const IDLE: Omit<PlayerStats, "phase"> = {
 
 /** One broadcast as a viewer sees it: asks for its status, waits for its media, plays it, comes back after faults. */
 export class Broadcast {
-  state: BroadcastState = { phase: "loading", stream: null, levels: [] };
+  state: BroadcastState = { phase: "loading", stream: null, levels: [], reachable: true };
   player: Player | null = null;
   private video: HTMLVideoElement | null = null;
   private onChange: (state: BroadcastState) => void = () => undefined;
@@ -94,6 +96,7 @@ export class Broadcast {
     while (!this.stopped) {
       const [, playable] = await Promise.all([this.refresh(), this.player ? false : this.hasMedia()]);
       if (this.stopped) return;
+      if (this.player?.isStalled && this.state.stream?.status === "ended") this.end();
       if (playable && !this.hasEndedMeanwhile()) this.openPlayer();
       else if (!this.player) this.explainAbsence();
       await this.pause();
@@ -101,17 +104,18 @@ export class Broadcast {
   }
 
   private pause(): Promise<void> {
-    const settled = this.player !== null || this.isOver();
+    const settled = this.player !== null ? !this.player.isStalled : this.isOver();
     const waitMs = settled ? STATUS_MS : this.state.phase === "reconnecting" ? backoffMs(this.attempt++) : WAITING_MS;
     return new Promise((resolve) => setTimeout(resolve, waitMs));
   }
 
   private async refresh(): Promise<void> {
     try {
-      this.change({ stream: await getStream(this.streamId) });
+      this.change({ stream: await getStream(this.streamId), reachable: true });
     } catch (error) {
       const gone = error instanceof ApiError && error.status === 404;
       if (gone && !this.player) this.change({ phase: "missing" });
+      this.change({ reachable: error instanceof ApiError });
     }
   }
 

@@ -64,13 +64,18 @@ export function PlayerView({ broadcast, state }: { broadcast: Broadcast; state: 
 
 function Buffering({ media, state }: { media: MediaState; state: BroadcastState }) {
   if (!media.buffering) return null;
-  const lost = state.stream?.media?.connected === false;
+  const reason = absenceReason(state);
   return (
     <div class="buffering" role="status">
       <span class="spinner" aria-hidden="true" />
-      <span class={lost ? "" : "visually-hidden"}>{lost ? text.state.publisherLost : text.player.buffering}</span>
+      <span class={reason ? "" : "visually-hidden"}>{reason ?? text.player.buffering}</span>
     </div>
   );
+}
+
+function absenceReason(state: BroadcastState): string | null {
+  if (!state.reachable) return text.state.reconnecting;
+  return state.stream?.media?.connected === false ? text.state.publisherLost : null;
 }
 
 export interface Actions {

@@ -1,8 +1,12 @@
-import Hls, { type ErrorData, ErrorTypes, Events, type HlsConfig, type LoaderResponse } from "hls.js";
+import Hls, { type ErrorData, ErrorTypes, Events, type HlsConfig, type LevelDetails, type LoaderResponse } from "hls.js";
 import { bufferAhead, levelName, type PlayerStats, StallMeter } from "./stats";
 
-/** Further behind its target than this, playback jumps to the live edge instead of catching up. */
-const JUMP_BEHIND_S = 4;
+/** Further behind its target than this, playback jumps to the live edge: a little faster would take too long. */
+const JUMP_BEHIND_S = 3;
+/** The same after a stall, where a jump does not interrupt anything any more. */
+const JUMP_AFTER_STALL_S = 0.75;
+/** New media arrives but nothing plays for this long: only a new player helps. */
+const STUCK_MS = 5000;
 const TICK_MS = 500;
 const MEDIA_RECOVERY_MS = 5000;
 const MAX_ERRORS_KEPT = 50;
@@ -15,7 +19,7 @@ const CONFIG: Partial<HlsConfig> = {
   enableWorker: false, // fMP4 needs no transmuxing
   lowLatencyMode: true,
   maxLiveSyncPlaybackRate: 1.08,
-  liveSyncOnStallIncrease: 0.2,
+  liveSyncOnStallIncrease: 0.1,
   testBandwidth: false,
   abrEwmaDefaultEstimate: 3_000_000,
   capLevelToPlayerSize: true,
@@ -54,6 +58,10 @@ export class Player {
   private readonly listeners = new AbortController();
   private readonly timer: number;
   private recoveredAt = -Infinity;
+  private newestMedia = -1;
+  private stuckMs = 0;
+  private mediaCame = false;
+  private resumed = false;
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -69,6 +77,11 @@ export class Player {
 
   get levels(): string[] {
     return this.hls?.levels.map(levelName) ?? [];
+  }
+
+  /** Whether playback has run dry. */
+  get isStalled(): boolean {
+    return this.stalls.isStalled;
   }
 
   /** Choose a rung by name; null leaves the choice to the bandwidth. */
@@ -123,6 +136,7 @@ export class Player {
       hls.startLoad();
       this.events.onLevels(this.levels);
     });
+    hls.on(Events.LEVEL_UPDATED, (_event, { details }) => this.onPlaylist(details));
     hls.on(Events.ERROR, (_event, data) => this.onError(hls, data));
     hls.attachMedia(this.video);
     hls.loadSource(url);
@@ -132,7 +146,10 @@ export class Player {
   private listen(): void {
     const on = (name: string, handle: () => void) =>
       this.video.addEventListener(name, handle, { signal: this.listeners.signal });
-    on("playing", () => this.stalls.onPlaying(performance.now()));
+    on("playing", () => {
+      this.resumed = this.stalls.isStalled;
+      this.stalls.onPlaying(performance.now());
+    });
     on("waiting", () => this.stalls.onWaiting(performance.now(), this.video.seeking || this.isEnded()));
     on("ended", () => this.events.onEnded());
     on("error", () => this.hls || this.events.onFailed(this.video.error?.message ?? "media error"));
@@ -153,9 +170,26 @@ export class Player {
     this.events.onFailed(data.details);
   }
 
-  /** Back to the live edge when far behind, as after sleep or a long stall: a little faster would take too long. */
+  private onPlaylist(details: LevelDetails): void {
+    const newest = details.lastPartSn + Math.max(0, details.lastPartIndex) / 1000;
+    if (details.live && newest < Math.floor(this.newestMedia) - 1) {
+      this.events.onFailed("the playlist began anew");
+      return;
+    }
+    if (newest > this.newestMedia) this.mediaCame = true;
+    this.newestMedia = Math.max(newest, this.newestMedia);
+  }
+
   private keepUp(): void {
-    if (!this.video.paused && !this.isEnded() && this.behindTarget > JUMP_BEHIND_S) this.goLive();
+    if (this.video.paused || this.isEnded()) return;
+    this.stuckMs = this.isStalled ? this.stuckMs + (this.mediaCame ? TICK_MS : 0) : 0;
+    this.mediaCame = false;
+    if (this.stuckMs > STUCK_MS) {
+      this.events.onFailed("playback is stuck");
+      return;
+    }
+    if (this.behindTarget > (this.resumed ? JUMP_AFTER_STALL_S : JUMP_BEHIND_S)) this.goLive();
+    this.resumed = false;
   }
 
   private isEnded(): boolean {

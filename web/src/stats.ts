@@ -57,6 +57,10 @@ export class StallMeter {
   private stalledAt: number | null = null;
   private totalMs = 0;
 
+  get isStalled(): boolean {
+    return this.stalledAt !== null;
+  }
+
   onPlaying(nowMs: number): void {
     this.begun = true;
     if (this.stalledAt !== null) this.totalMs += nowMs - this.stalledAt;
