@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from media.aac import aac_track, strip_adts
 from media.packet import AudioTrack, Packet
+from media.timing import TimestampUnwrapper
 from rtmp.error import RefusedError
 
 _TICKS_PER_MS = 90
@@ -22,18 +23,23 @@ class AudioTagReader:
     """Turns the payloads of audio messages into packets of AAC.
 
     Sample rate and channels in the tag are always "44 kHz, stereo" for AAC; the configuration tells.
+
+    Args:
+        clock: shared with the video of the connection.
+
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: TimestampUnwrapper) -> None:
+        self._clock = clock
         self._header = b""
         self._track: AudioTrack | None = None
 
-    def read(self, payload: bytes, time_ms: int, bitrate_bps: int | None = None) -> Packet | None:
+    def read(self, payload: bytes, timestamp: int, bitrate_bps: int | None = None) -> Packet | None:
         """Read one tag.
 
         Args:
             payload: of the message.
-            time_ms: unwrapped.
+            timestamp: of the message, in milliseconds modulo 2**32.
             bitrate_bps: what the metadata announced; a track opened by this tag carries it.
 
         Returns:
@@ -54,7 +60,7 @@ class AudioTagReader:
         if payload[1] == _SEQUENCE_HEADER:
             self._read_header(payload[2:], bitrate_bps)
         elif payload[1] == _RAW and self._track is not None:
-            return self._read_frame(payload[2:], time_ms, self._track)
+            return self._read_frame(payload[2:], timestamp, self._track)
         return None
 
     def _read_header(self, header: bytes, bitrate_bps: int | None) -> None:
@@ -62,8 +68,9 @@ class AudioTagReader:
             self._track = aac_track(header, bitrate_bps)
             self._header = header
 
-    @staticmethod
-    def _read_frame(data: bytes, time_ms: int, track: AudioTrack) -> Packet | None:
+    def _read_frame(self, data: bytes, timestamp: int, track: AudioTrack) -> Packet | None:
         data = strip_adts(data)
-        time = time_ms * _TICKS_PER_MS
-        return Packet(track, time, time, data, is_keyframe=True) if data else None
+        if not data:
+            return None
+        time = self._clock.unwrap(timestamp) * _TICKS_PER_MS
+        return Packet(track, time, time, data, is_keyframe=True)

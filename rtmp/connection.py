@@ -81,9 +81,9 @@ class ServerConnection:
         }
 
     def _open_media(self) -> None:
-        self._clock = TimestampUnwrapper()
-        self._video = VideoTagReader()
-        self._audio = AudioTagReader()
+        clock = TimestampUnwrapper()
+        self._video = VideoTagReader(clock)
+        self._audio = AudioTagReader(clock)
         self._video_bps: int | None = None
         self._audio_bps: int | None = None
 
@@ -221,13 +221,11 @@ class ServerConnection:
 
     def _on_audio(self, message: Message) -> None:
         if self._session.state is PublishState.PUBLISHING:
-            time_ms = self._clock.unwrap(message.timestamp)
-            self._on_packet(self._audio.read(message.payload, time_ms, self._audio_bps))
+            self._on_packet(self._audio.read(message.payload, message.timestamp, self._audio_bps))
 
     def _on_video(self, message: Message) -> None:
         if self._session.state is PublishState.PUBLISHING:
-            time_ms = self._clock.unwrap(message.timestamp)
-            self._on_packet(self._video.read(message.payload, time_ms, self._video_bps))
+            self._on_packet(self._video.read(message.payload, message.timestamp, self._video_bps))
 
     def _on_packet(self, packet: Packet | None) -> None:
         if packet is not None:

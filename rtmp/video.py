@@ -18,6 +18,7 @@ from media.h264 import (
     split_length_prefixed,
 )
 from media.packet import Packet, VideoTrack
+from media.timing import TimestampUnwrapper
 from rtmp.error import RefusedError
 
 _TICKS_PER_MS = 90
@@ -50,18 +51,24 @@ _START_CODES = (b"\x00\x00\x00\x01", b"\x00\x00\x01")
 
 
 class VideoTagReader:
-    """Turns the payloads of video messages into packets of H.264."""
+    """Turns the payloads of video messages into packets of H.264.
 
-    def __init__(self) -> None:
+    Args:
+        clock: shared with the audio of the connection, so that both roll over together. Only frames go through it:
+            configuration often has time 0 whatever the media's time is.
+    """
+
+    def __init__(self, clock: TimestampUnwrapper) -> None:
+        self._clock = clock
         self._header = b""
         self._source: _Source | None = None
 
-    def read(self, payload: bytes, time_ms: int, bitrate_bps: int | None = None) -> Packet | None:
+    def read(self, payload: bytes, timestamp: int, bitrate_bps: int | None = None) -> Packet | None:
         """Read one tag.
 
         Args:
             payload: of the message.
-            time_ms: decoding time, unwrapped.
+            timestamp: of the message, in milliseconds modulo 2**32.
             bitrate_bps: what the metadata announced; a track opened by this tag carries it.
 
         Returns:
@@ -81,7 +88,7 @@ class VideoTagReader:
             self._read_header(payload[5:], bitrate_bps)
         elif payload[1] == _NAL_UNITS:
             composition_ms = int.from_bytes(payload[2:5], "big", signed=True)
-            return self._read_frame(payload[5:], time_ms, composition_ms)
+            return self._read_frame(payload[5:], timestamp, composition_ms)
         return None
 
     def _read_header(self, header: bytes, bitrate_bps: int | None) -> None:
@@ -91,7 +98,7 @@ class VideoTagReader:
         self._source = _Source.open(parse_avc_config(header), bitrate_bps)
         self._header = header
 
-    def _read_frame(self, data: bytes, time_ms: int, composition_ms: int) -> Packet | None:
+    def _read_frame(self, data: bytes, timestamp: int, composition_ms: int) -> Packet | None:
         if self._source is None:
             return None
         data, types = _normalize(data, self._source.config.length_size)
@@ -99,7 +106,7 @@ class VideoTagReader:
             return None
         if NAL_SPS in types:
             self._source = self._source.adopt(data)
-        dts = time_ms * _TICKS_PER_MS
+        dts = self._clock.unwrap(timestamp) * _TICKS_PER_MS
         pts = dts + composition_ms * _TICKS_PER_MS
         return Packet(self._source.track, pts, dts, data, NAL_IDR in types)
 

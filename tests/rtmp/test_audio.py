@@ -4,13 +4,14 @@ import pytest
 
 from media.error import PeerError
 from media.packet import AudioTrack
+from media.timing import TimestampUnwrapper
 from rtmp.audio import AudioTagReader
 from rtmp.error import RefusedError
 from tests.rtmp.client import AAC_HEADER, audio_frame
 
 
 def test_frame_becomes_a_packet() -> None:
-    reader = AudioTagReader()
+    reader = AudioTagReader(TimestampUnwrapper())
     assert reader.read(audio_frame(), 0) is None
     assert reader.read(AAC_HEADER, 0, bitrate_bps=128_000) is None
     packet = reader.read(audio_frame(b"frame"), 23)
@@ -20,7 +21,7 @@ def test_frame_becomes_a_packet() -> None:
 
 
 def test_repeated_header_changes_nothing_and_another_one_does() -> None:
-    reader = AudioTagReader()
+    reader = AudioTagReader(TimestampUnwrapper())
     reader.read(AAC_HEADER, 0)
     first = reader.read(audio_frame(), 0)
     reader.read(AAC_HEADER, 0, bitrate_bps=1)
@@ -36,7 +37,7 @@ def test_repeated_header_changes_nothing_and_another_one_does() -> None:
 
 
 def test_adts_header_inside_is_stripped() -> None:
-    reader = AudioTagReader()
+    reader = AudioTagReader(TimestampUnwrapper())
     reader.read(AAC_HEADER, 0)
     packet = reader.read(audio_frame(bytes.fromhex("fff14c80017ffc") + b"abcd"), 0)
     assert packet is not None
@@ -45,7 +46,7 @@ def test_adts_header_inside_is_stripped() -> None:
 
 @pytest.mark.parametrize("payload", [b"", b"\xaf", b"\xaf\x01", b"\xaf\x00", b"\xaf\x07abc"])
 def test_what_carries_no_sound_is_passed_over(payload: bytes) -> None:
-    reader = AudioTagReader()
+    reader = AudioTagReader(TimestampUnwrapper())
     reader.read(AAC_HEADER, 0)
     assert reader.read(payload, 0) is None
     assert reader.read(audio_frame(), 0) is not None
@@ -56,9 +57,9 @@ def test_what_carries_no_sound_is_passed_over(payload: bytes) -> None:
 )
 def test_other_codecs_are_refused_by_name(first: int, name: str) -> None:
     with pytest.raises(RefusedError, match=f"audio codec .*{name} is not supported: set the encoder to AAC"):
-        AudioTagReader().read(bytes([first]) + b"abc", 0)
+        AudioTagReader(TimestampUnwrapper()).read(bytes([first]) + b"abc", 0)
 
 
 def test_damaged_header_is_refused() -> None:
     with pytest.raises(PeerError, match="AAC"):
-        AudioTagReader().read(b"\xaf\x00\x0a\x10", 0)
+        AudioTagReader(TimestampUnwrapper()).read(b"\xaf\x00\x0a\x10", 0)

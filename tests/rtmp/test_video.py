@@ -5,6 +5,7 @@ import pytest
 from media.error import PeerError
 from media.h264 import join_annexb, join_length_prefixed, parse_avc_config
 from media.packet import Packet, VideoTrack
+from media.timing import TimestampUnwrapper
 from rtmp.error import RefusedError
 from rtmp.video import VideoTagReader
 from tests.rtmp.client import IDR, SLICE, avc_config, video_frame, video_header
@@ -15,7 +16,7 @@ HEVC_HEADER = b"\x90hvc1"
 
 
 def opened(config: bytes = CONFIG) -> VideoTagReader:
-    reader = VideoTagReader()
+    reader = VideoTagReader(TimestampUnwrapper())
     assert reader.read(video_header(config), 0) is None
     return reader
 
@@ -46,7 +47,7 @@ def test_keyframe_is_an_idr_whatever_the_tag_says() -> None:
 
 
 def test_nothing_comes_before_a_header() -> None:
-    assert VideoTagReader().read(video_frame(IDR), 0) is None
+    assert VideoTagReader(TimestampUnwrapper()).read(video_frame(IDR), 0) is None
 
 
 def test_repeated_header_changes_nothing_and_another_one_does() -> None:
@@ -124,7 +125,7 @@ def test_truncated_frame_is_refused(cut: int) -> None:
 
 def test_damaged_header_is_refused() -> None:
     with pytest.raises(PeerError, match="avcC"):
-        VideoTagReader().read(video_header(CONFIG[:20]), 0)
+        VideoTagReader(TimestampUnwrapper()).read(video_header(CONFIG[:20]), 0)
 
 
 @pytest.mark.parametrize(
@@ -140,5 +141,5 @@ def test_damaged_header_is_refused() -> None:
 )
 def test_other_codecs_are_refused_by_name(payload: bytes, words: str) -> None:
     with pytest.raises(RefusedError, match=f"{words}.* is not supported: set the encoder to H.264") as caught:
-        VideoTagReader().read(payload, 0)
+        VideoTagReader(TimestampUnwrapper()).read(payload, 0)
     assert caught.value.code == "NetStream.Publish.Rejected"

@@ -1,0 +1,65 @@
+"""A gate that lets everybody in but one, and records what comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from media.error import StreamError
+from media.packet import Packet
+from rtmp.port import Publication, PublishRequest
+
+
+class RecordingPublication:
+    def __init__(self, kick: Callable[[str], None]) -> None:
+        self.kick = kick
+        self.packets: list[Packet] = []
+        self.metadata: list[Mapping[str, object]] = []
+        self.closed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.is_ready = asyncio.Event()
+        self.is_ready.set()
+
+    def receive(self, packet: Packet) -> None:
+        self.packets.append(packet)
+
+    def receive_metadata(self, metadata: Mapping[str, object]) -> None:
+        self.metadata.append(metadata)
+
+    async def ready(self) -> None:
+        await self.is_ready.wait()
+
+    def close(self, clean: bool) -> None:
+        if not self.closed.done():
+            self.closed.set_result(clean)
+
+    @property
+    def video(self) -> list[Packet]:
+        return [packet for packet in self.packets if packet.is_video]
+
+    @property
+    def audio(self) -> list[Packet]:
+        return [packet for packet in self.packets if not packet.is_video]
+
+
+class RecordingGate:
+    def __init__(self) -> None:
+        self.requests: list[PublishRequest] = []
+        self.publications: list[RecordingPublication] = []
+        self.changed = asyncio.Event()
+
+    async def publish(self, request: PublishRequest, kick: Callable[[str], None]) -> Publication:
+        self.requests.append(request)
+        if request.stream_key == "bad":
+            raise StreamError("not_found", "this stream key is not known")
+        if request.stream_key == "bug":
+            raise RuntimeError("a fault of the gate")
+        publication = RecordingPublication(kick)
+        self.publications.append(publication)
+        self.changed.set()
+        return publication
+
+    async def next_publication(self) -> RecordingPublication:
+        """Wait for a publication that was not returned yet."""
+        await self.changed.wait()
+        self.changed.clear()
+        return self.publications[-1]
