@@ -21,7 +21,7 @@ from pathlib import Path
 import aiohttp
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.clip import FFMPEG, RESULTS, prepared
+from benchmarks.clip import FFMPEG, PACED, RESULTS, prepared
 from tests.integration.playlist import FetchedPart, follow, parse_master, parse_media
 from tests.integration.server import Server, running, running_server
 
@@ -29,7 +29,7 @@ SETTLE_S = 5.0
 
 
 def push(source: Path, url: str) -> list[str]:
-    return ["-v", "error", "-re", "-stream_loop", "-1", "-i", str(source), "-c", "copy", "-f", "flv", url]
+    return ["-v", "error", *PACED, "-stream_loop", "-1", "-i", str(source), "-c", "copy", "-f", "flv", url]
 
 
 async def collect(session: aiohttp.ClientSession, url: str, until: float) -> list[FetchedPart]:

@@ -10,6 +10,8 @@ from pathlib import Path
 import imageio_ffmpeg
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
+PACED = ("-readrate", "1", "-readrate_initial_burst", "0.001")
+"""Real time from the first packet on; `-re` alone sends the first half second at once, which an encoder never does."""
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -21,7 +21,7 @@ import aiohttp
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.clip import FFMPEG, RESULTS, prepared
+from benchmarks.clip import FFMPEG, PACED, RESULTS, prepared
 from tests.integration.playlist import FetchedPart, follow, parse_master
 from tests.integration.server import Server, running, running_server
 
@@ -59,7 +59,7 @@ async def measure(seconds: float, height: int, folder: Path) -> dict[str, object
     async with running_server(folder, LADDER="always") as server:
         stream = await server.create_stream(quality="2160p")
         hls = f"{server.http_url}/hls/{stream['id']}"
-        push = ["-v", "error", "-re", "-stream_loop", "-1", "-i", str(source), "-c", "copy", "-f", "flv"]
+        push = ["-v", "error", *PACED, "-stream_loop", "-1", "-i", str(source), "-c", "copy", "-f", "flv"]
         started = time.monotonic()
         async with running(FFMPEG, *push, server.publish_url(stream)):
             await server.wait_for(f"/hls/{stream['id']}/master.m3u8")
