@@ -26,6 +26,7 @@ def hevc_track(config: bytes, bitrate_bps: int | None = None) -> VideoTrack:
 
     Raises:
         PeerError: the record is cut short or holds no sequence parameter set.
+
     """
     if len(config) < 23 or config[0] > 1:
         raise PeerError("HEVC configuration (hvcC) is missing or cut short")
@@ -85,9 +86,7 @@ def _read_picture(nal: bytes) -> tuple[int, int, int, int]:
         height -= (reader.read_ue() + reader.read_ue()) * unit_y
     depth = 8 + reader.read_ue()
     if chroma > 3 or depth > 16 or not (0 < width <= MAX_DIMENSION and 0 < height <= MAX_DIMENSION):
-        raise PeerError(
-            f"HEVC picture of {width}x{height}, {depth} bits, chroma {chroma} is out of bounds"
-        )
+        raise PeerError(f"HEVC picture of {width}x{height}, {depth} bits, chroma {chroma} is out of bounds")
     return chroma, width, height, depth
 
 

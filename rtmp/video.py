@@ -56,6 +56,7 @@ class VideoTagReader:
     Args:
         clock: shared with the audio of the connection, so that both roll over together. Only frames go through it:
             configuration often has time 0 whatever the media's time is.
+
     """
 
     def __init__(self, clock: TimestampUnwrapper) -> None:
