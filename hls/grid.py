@@ -75,7 +75,7 @@ class SampleGrid:
 
         """
         if self._end is None:
-            if audio_frontier < limit:
+            if audio_frontier < limit or limit <= start:
                 return False
             self._end = self.published = self._first
         hole = self._ceil(start) - self.published

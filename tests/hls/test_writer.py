@@ -354,6 +354,17 @@ class TestAudio:
         writer.advance(end, end)
         assert await self.dts(output) == expected
 
+    async def test_the_first_frame_keeps_its_place_however_early_it_is_asked_for(
+        self, output: HlsOutput, writer: AudioWriter
+    ) -> None:
+        writer.advance(0, 0)
+        writer.add(Sample(1350, 1350, b"a", True))
+        writer.add(Sample(3270, 3270, b"a", True))
+        self.drive(output, writer, 0.2)
+        output.timeline.end_segment(5190)
+        writer.advance(5190, 5190)
+        assert await self.dts(output) == [720, 1744]
+
     async def test_a_long_hole_is_a_gap(self, output: HlsOutput, writer: AudioWriter) -> None:
         for index in [*range(47), *range(440, 520)]:
             writer.add(Sample(index * 1920, index * 1920, b"a", True))
