@@ -77,13 +77,13 @@ class Backlog:
     @property
     def is_overfull(self) -> bool:
         """Whether too much waits to be sent."""
-        fresh = max(self._sent, self._replayed)
-        if fresh >= len(self._entries):
-            return False
-        first, last = self._entries[fresh], self._entries[-1]
-        if not isinstance(first, Packet) or not isinstance(last, Packet):
-            return False
-        return last.dts - first.dts > MAX_WAITING
+        index = max(self._sent, self._replayed)
+        while index < len(self._entries):
+            first, last = self._entries[index], self._entries[-1]
+            if isinstance(first, Packet) and isinstance(last, Packet):
+                return last.dts - first.dts > MAX_WAITING
+            index += 1
+        return False
 
     def forget_sent(self) -> None:
         """Forget the packets that the worker has: if it dies, the rest of their GOP is lost."""
@@ -114,7 +114,7 @@ class Backlog:
         # A GOP that is too long by itself helps nobody.
         keep_from = keyframes[-1] if len(keyframes) > 1 or (keyframes and keyframes[0] > 0) else len(waiting)
         until = self._give_up(waiting, keep_from)
-        kept = [Skip(until), *_marks(waiting[:keep_from]), *waiting[keep_from:]]
+        kept = [*_marks(waiting[:keep_from]), Skip(until), *waiting[keep_from:]]
         self._replace([*sent, *kept], len(sent))
         return until
 
