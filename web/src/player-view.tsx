@@ -68,7 +68,7 @@ function Buffering({ media, state }: { media: MediaState; state: BroadcastState 
   return (
     <div class="buffering" role="status">
       <span class="spinner" aria-hidden="true" />
-      <span class={reason ? "" : "visually-hidden"}>{reason ?? text.player.buffering}</span>
+      <span class={reason ? "reason" : "visually-hidden"}>{reason ?? text.player.buffering}</span>
     </div>
   );
 }

@@ -1,0 +1,132 @@
+"""The watch page in a real Chromium against the real server, with the demo broadcaster as the encoder."""
+
+from __future__ import annotations
+
+import asyncio.subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from itertools import pairwise
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from .browser import CHROMIUM, PHONE, Browser, ShownFrame, WatchPage, open_browser
+from .server import Server, running
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium; scripts/system-packages installs it"),
+]
+RUNGS = ["720p", "480p", "360p", "240p", "144p"]
+LATENCY_S = 2.5
+BAD_ERRORS = ("fatal", "buffer", "frag", "media")
+"""Not bad: a playlist without a whole segment yet is asked for again, a load is aborted when the rung changes."""
+
+
+@pytest.fixture
+async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
+    async with open_browser(tmp_path) as opened:
+        yield opened
+
+
+def demo(url: str) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    return running(sys.executable, "-m", "mediaserver.demo_source", url, "--with-parent")
+
+
+def read_counters(frames: Sequence[ShownFrame]) -> list[int]:
+    """Frame counters of the frames whose strip could be read: nearly all of them."""
+    counters = [frame.stamp.frame for frame in frames if frame.stamp is not None]
+    assert len(counters) > 0.9 * len(frames) > 5, f"{len(counters)} of {len(frames)} frames could be read"
+    return counters
+
+
+async def require_motion(page: WatchPage, seconds: float = 3.0) -> list[ShownFrame]:
+    """Check that the picture moves at the speed of the clock and never back."""
+    frames = await page.read_frames(seconds)
+    counters = read_counters(frames)
+    assert all(before < after for before, after in pairwise(counters)), counters
+    assert counters[-1] - counters[0] > 20 * seconds, counters
+    return frames
+
+
+async def test_every_rung_plays_close_to_live(server: Server, browser: Browser) -> None:
+    stream = await server.create_stream(quality="720p")
+    async with demo(server.publish_url(stream)):
+        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}")
+        await page.wait_until_playing()
+        assert await page.qualities() == RUNGS
+        for rung in reversed(RUNGS):
+            await page.choose_quality(rung)
+            frames = await require_motion(page, 2.0)
+            assert {frame.height for frame in frames} == {int(rung[:-1])}
+        frames = await require_motion(page)
+        latencies = sorted(frame.latency_s for frame in frames if frame.latency_s is not None)
+        stats = await page.stats()
+        assert latencies[len(latencies) * 95 // 100] <= LATENCY_S
+        assert stats["latency"] <= LATENCY_S
+        assert stats["stalls"] == 0
+        assert [error for error in stats["errors"] if error.startswith(BAD_ERRORS)] == []
+        await page.screenshot("watch-desktop")
+        assert page.unexpected_errors() == []
+
+
+async def test_page_waits_for_the_encoder_and_sees_the_end(server: Server, browser: Browser) -> None:
+    stream = await server.create_stream(quality="480p", title="An evening with a clock")
+    page = await browser.watch(f"{server.http_url}/watch/{stream['id']}", size=PHONE)
+    await page.wait_for_phase("waiting")
+    await page.page.get_by_role("heading", name="An evening with a clock").wait_for()
+    await page.screenshot("watch-waiting")
+    async with demo(server.publish_url(stream)):
+        await page.wait_until_playing()
+        await require_motion(page)
+        await page.screenshot("watch-phone")
+        await server.api("POST", f"/streams/{stream['id']}/end")
+        await page.wait_for_phase("ended", 20)
+    await page.screenshot("watch-ended")
+    assert page.unexpected_errors() == []
+
+
+async def test_page_goes_on_when_the_encoder_comes_back(server: Server, browser: Browser) -> None:
+    stream = await server.create_stream(quality="480p")
+    page = await browser.watch(f"{server.http_url}/watch/{stream['id']}")
+    async with demo(server.publish_url(stream)):
+        await page.wait_until_playing()
+        await require_motion(page)
+    await page.page.get_by_text("The broadcaster lost the connection").wait_for(timeout=15_000)
+    async with demo(server.publish_url(stream)):
+        await page.page.get_by_text("The broadcaster lost the connection").wait_for(
+            state="detached", timeout=15_000
+        )
+        await require_motion(page)
+        assert (await page.stats())["latency"] <= LATENCY_S + 1
+    assert page.unexpected_errors() == []
+
+
+async def test_keyboard(server: Server, browser: Browser) -> None:
+    stream = await server.create_stream(quality="480p")
+    async with demo(server.publish_url(stream)):
+        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}")
+        await page.wait_until_playing()
+        state = "() => { const v = document.querySelector('video'); return [v.muted, v.paused]; }"
+        assert await page.page.evaluate(state) == [True, False]
+        await page.page.keyboard.press("m")
+        assert await page.page.evaluate(state) == [False, False]
+        await page.page.keyboard.press(" ")
+        assert await page.page.evaluate(state) == [False, True]
+        await page.page.keyboard.press(" ")
+        await require_motion(page, 2.0)
+
+
+async def test_list_leads_to_the_stream_and_an_unknown_one_is_explained(
+    server: Server, browser: Browser
+) -> None:
+    stream = await server.create_stream(title="Now on air")
+    page = await browser.watch(f"{server.http_url}/")
+    await page.page.get_by_role("link", name="Now on air").click()
+    await page.page.wait_for_url(f"**/watch/{stream['id']}")
+    await page.wait_for_phase("waiting")
+    missing = await browser.watch(f"{server.http_url}/watch/{uuid4()}", size=PHONE)
+    await missing.wait_for_phase("missing")
+    await missing.page.get_by_text("There is no such broadcast").wait_for()
