@@ -52,7 +52,7 @@ function LiveButton({ media, stats, onClick }: { media: MediaState; stats: Playe
   return (
     <button type="button" class={atLive ? "live-button at-live" : "live-button"} title={atLive ? text.player.atLive : text.player.goLive} onClick={onClick}>
       <span class="dot" aria-hidden="true" />
-      {text.badge.live}
+      <span class="live-word">{text.badge.live}</span>
       <span class="latency" aria-label={text.player.behind(stats.latency.toFixed(1))}>
         −{stats.latency.toFixed(1)} s
       </span>
