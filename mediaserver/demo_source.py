@@ -27,12 +27,16 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from mediaserver.demo_picture import FLASH_MS, DemoPicture
+from mediaserver.demo_encoding import (
+    AUDIO_SAMPLES,
+    SAMPLE_RATE,
+    add_audio_stream,
+    add_video_stream,
+    draw_tone,
+)
+from mediaserver.demo_picture import DemoPicture
 from mediaserver.demo_strip import Stamp
 
-SAMPLE_RATE = 48_000
-AUDIO_SAMPLES = 1024
-KEYFRAME_S = 2
 MAX_BEHIND_S = 1.0
 """Frames that are later than this are left out: the picture shows the time of now, not a growing delay."""
 RETRY_FIRST_S, RETRY_MAX_S = 0.5, 4.0
@@ -64,14 +68,13 @@ class DemoSource:
         spec: what to broadcast.
         stop: ends the broadcast at the next frame when set.
         first_frame: where the frame counter starts, so that it goes on over a reconnect.
-
     """
 
     def __init__(self, spec: DemoSpec, stop: threading.Event, first_frame: int = 0) -> None:
         self._spec = spec
         self._stop = stop
         self._picture = DemoPicture(spec.width, spec.height)
-        self._tone = _tone()
+        self._tone = draw_tone()
         self._first_frame = first_frame
         self.frames = 0
         """Frames sent and left out so far."""
@@ -81,15 +84,18 @@ class DemoSource:
 
         Raises:
             OSError: the server cannot be reached, refused the key or went away (`av.FFmpegError`).
-
         """
         with _closing(av.open(self._spec.url, "w", format="flv")) as container:
-            video, audio = _video_stream(container, self._spec), _audio_stream(container)
+            video, audio = self._add_video(container), add_audio_stream(container)
             container.start_encoding()
             click.echo(f"Broadcasting to {self._spec.server}.", err=True)
             self._push(container, video, audio)
             for stream in (video, audio):
                 container.mux(stream.encode(None))
+
+    def _add_video(self, container: OutputContainer) -> VideoStream:
+        spec = self._spec
+        return add_video_stream(container, (spec.width, spec.height), spec.frame_rate, spec.bitrate_bps)
 
     def _push(self, container: OutputContainer, video: VideoStream, audio: AudioStream) -> None:
         epoch, wall_ms = time.monotonic(), time.time_ns() // 1_000_000
@@ -154,42 +160,6 @@ def broadcast(spec: DemoSpec, stop: threading.Event) -> None:
         )
         stop.wait(wait_s)
         wait_s = min(wait_s * 2, RETRY_MAX_S)
-
-
-def _video_stream(container: OutputContainer, spec: DemoSpec) -> VideoStream:
-    """x264's cheapest preset, no B-frames, a keyframe every two seconds and nowhere else."""
-    stream = container.add_stream("libx264", rate=spec.frame_rate)
-    stream.width, stream.height, stream.pix_fmt = spec.width, spec.height, "yuv420p"
-    stream.bit_rate = spec.bitrate_bps
-    context = stream.codec_context
-    context.time_base = 1 / spec.frame_rate
-    context.gop_size = round(KEYFRAME_S * spec.frame_rate)
-    context.max_b_frames = 0
-    context.options = {
-        "preset": "ultrafast",
-        "tune": "zerolatency",
-        "sc_threshold": "0",
-        "threads": "1",
-        "maxrate": str(spec.bitrate_bps),
-        "bufsize": str(spec.bitrate_bps),
-        "colorspace": "bt709",
-    }
-    return stream
-
-
-def _audio_stream(container: OutputContainer) -> AudioStream:
-    stream = container.add_stream("aac", rate=SAMPLE_RATE)
-    stream.codec_context.layout = "stereo"
-    stream.bit_rate = 96_000
-    return stream
-
-
-def _tone() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """One second of 440 Hz, a beep of 1 kHz at its start; one frame longer, to slice over the end."""
-    time_s = np.arange(SAMPLE_RATE + AUDIO_SAMPLES) / SAMPLE_RATE
-    tone = 0.1 * np.sin(2 * np.pi * 440 * time_s)
-    beep = 0.4 * np.sin(2 * np.pi * 1000 * time_s) * (time_s % 1 < FLASH_MS / 1000)
-    return np.tile((tone + beep).astype(np.float32), (2, 1))
 
 
 @contextmanager
