@@ -57,8 +57,8 @@ async def worker_kills(source: Path, folder: Path, rounds: int) -> dict[str, obj
             await asyncio.sleep(SETTLE_S)
             until = time.monotonic() + rounds * (20 + SETTLE_S + 0.2 * rounds) + SETTLE_S
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-                watching = (collect(session, f"{server.http_url}{path}/{uri}", until) for uri in master)
-                killed, *found = await asyncio.gather(kill_workers(server, rounds), *watching)
+                watching = [collect(session, f"{server.http_url}{path}/{uri}", until) for uri in master]
+                killed, found = await asyncio.gather(kill_workers(server, rounds), asyncio.gather(*watching))
             survived = encoder.returncode is None
     return {
         "workers_killed": killed,

@@ -20,7 +20,6 @@ class Addresses:
         rtmp_server_url: what encoders are told, without the key; empty = from the request.
         hls_base_url: prefix of HLS addresses; empty = from the request.
         webrtc_base_url: prefix of WHEP addresses, `ws(s)` is read as `http(s)`; empty = from the request.
-
     """
 
     rtmp_port: Callable[[], int]

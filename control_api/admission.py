@@ -40,7 +40,6 @@ async def admit(store: Store, app: str, stream_key: str, now: datetime) -> Strea
     Raises:
         StreamError: `unknown_app`, `unknown_key`, `already_ended`, `cancelled`, `no_stream`, with a sentence
             for the person at the encoder.
-
     """
     _check_app(app, stream_key)
     stream = await store.get_by_key(stream_key)

@@ -31,7 +31,6 @@ class Call:
     Args:
         request: as it came.
         identity: who asks; None for somebody without a token.
-
     """
 
     def __init__(self, request: web.Request, identity: Identity | None) -> None:
@@ -44,7 +43,6 @@ class Call:
 
         Raises:
             ProblemError: 401, nobody did with a token.
-
         """
         if self.identity is None:
             raise unauthorized("This needs an access token: send `Authorization: Bearer TOKEN`.")
@@ -56,7 +54,6 @@ class Call:
 
         Raises:
             StreamError: `not_found`, since no stream has an id that is no UUID.
-
         """
         stream_id = self.request.match_info["id"].lower()
         if not _UUID.fullmatch(stream_id):
@@ -69,7 +66,6 @@ class Call:
 
         Raises:
             StreamError: `invalid`.
-
         """
         user_id = self.request.match_info["user_id"]
         if not is_user_id(user_id):
@@ -82,7 +78,6 @@ class Call:
 
         Raises:
             StreamError: `precondition_failed` for what cannot be an ETag of a stream.
-
         """
         header = self.request.headers.get("If-Match", "*").strip()
         if header == "*":
@@ -97,7 +92,6 @@ class Call:
 
         Raises:
             ProblemError: 400 no JSON, 413 too large, 422 does not fit.
-
         """
         return parse_body(await self._read(), model)
 
@@ -110,7 +104,6 @@ class Call:
 
         Raises:
             ProblemError: 422.
-
         """
         try:
             return model.model_validate(dict(self.request.query))
@@ -139,7 +132,6 @@ def identify(request: web.Request, signer: TokenSigner) -> Identity | None:
 
     Raises:
         ProblemError: 401, there is a token, and it is bad: nobody is quietly taken for somebody else.
-
     """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
@@ -161,7 +153,6 @@ def parse_body(data: bytes, model: type[Model]) -> Model:
 
     Raises:
         ProblemError: 400 no JSON, 422 does not fit.
-
     """
     try:
         return model.model_validate_json(data)

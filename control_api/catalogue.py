@@ -18,7 +18,6 @@ class Catalogue:
     Args:
         store: keeps streams and users.
         min_followers: how many followers going live takes; 0 for none.
-
     """
 
     def __init__(self, store: Store, min_followers: int) -> None:
@@ -34,7 +33,6 @@ class Catalogue:
 
         Raises:
             StreamError: `not_found`, also for a private stream of which the viewer may not know.
-
         """
         stream = await self._store.get(stream_id)
         if stream is None or not await self.may_see(stream, viewer):
@@ -55,7 +53,6 @@ class Catalogue:
 
         Raises:
             StreamError: `not_found`; `forbidden` for somebody else's stream that may be seen.
-
         """
         stream = await self.visible(stream_id, identity)
         if stream.user_id != identity.user_id:
@@ -76,7 +73,6 @@ class Catalogue:
 
         Raises:
             StreamError: `not_found`.
-
         """
         stream = await self._store.get(stream_id)
         if stream is None:
@@ -92,7 +88,6 @@ class Catalogue:
 
         Raises:
             NotEligibleError: with the figures.
-
         """
         eligibility = await self.eligibility(user_id)
         if not eligibility.eligible:

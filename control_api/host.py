@@ -24,7 +24,6 @@ def host_middleware(allowed: Sequence[str]) -> Middleware:
 
     Returns:
         A middleware that answers 400 to a malformed Host header and 421 to a name that is not allowed.
-
     """
     names = tuple(name.lower() for name in allowed)
 

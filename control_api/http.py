@@ -45,7 +45,6 @@ def routes(
         version: of the program.
         extra_paths: OpenAPI path items of routes that other rooms serve.
         clock: Unix time.
-
     """
     table = [
         *StreamRoutes(service, addresses, playback, clock).table(),

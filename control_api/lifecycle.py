@@ -30,7 +30,6 @@ def started(stream: Stream, now: datetime) -> Stream:
 
     Raises:
         StreamError: `already_ended`, `cancelled`.
-
     """
     if stream.status is Status.LIVE:
         return stream
@@ -43,7 +42,6 @@ def ended(stream: Stream, now: datetime, reason: str) -> Stream:
 
     Raises:
         StreamError: `not_live`, `cancelled`.
-
     """
     if stream.status is Status.ENDED:
         return stream
@@ -56,7 +54,6 @@ def cancelled(stream: Stream) -> Stream:
 
     Raises:
         StreamError: `already_live`, `already_ended`.
-
     """
     if stream.status is Status.CANCELLED:
         return stream
@@ -69,7 +66,6 @@ def edited(stream: Stream, changes: Mapping[str, Any], now: datetime) -> Stream:
 
     Raises:
         StreamError: `cancelled`; `already_live` or `already_ended` for what is fixed by then; `invalid`.
-
     """
     _refuse(stream, Status.CANCELLED)
     changes = {name: value for name, value in changes.items() if getattr(stream, name) != value}
@@ -86,7 +82,6 @@ def check_schedule(scheduled_at: datetime | None, now: datetime) -> None:
 
     Raises:
         StreamError: `invalid`.
-
     """
     if scheduled_at is not None and scheduled_at < now - SCHEDULE_TOLERANCE:
         raise StreamError("invalid", "scheduled_at: the time has passed.")

@@ -34,7 +34,6 @@ def openapi(
         routes: of the control API.
         version: of the program.
         extra_paths: path items of other rooms' routes, as OpenAPI has them.
-
     """
     schemas, definitions = models_json_schema(_models(routes), by_alias=True, ref_template=REFERENCE)
     paths: dict[str, dict[str, Any]] = {}

@@ -20,7 +20,6 @@ def decode_cursor(cursor: str) -> tuple[int, str]:
 
     Raises:
         ProblemError: 422, this server has not made it.
-
     """
     try:
         if len(cursor) > MAX_CURSOR:

@@ -25,7 +25,6 @@ class PlaybackSigner:
 
     Args:
         secret: of the server; another key is derived from it, so that no access token passes as one of these.
-
     """
 
     def __init__(self, secret: bytes) -> None:
@@ -42,7 +41,6 @@ class PlaybackSigner:
 
         Raises:
             StreamError: `not_found`, since who may not see a stream does not learn that there is one.
-
         """
         payload, _, signature = token.partition(".")
         good = len(token) <= MAX_TOKEN and token.isascii()

@@ -65,7 +65,6 @@ class ProblemError(MediaServerError):
         detail: a sentence.
         errors: what is wrong with which field.
         headers: more headers for the answer.
-
     """
 
     def __init__(

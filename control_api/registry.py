@@ -48,7 +48,6 @@ class Registry:
 
         Raises:
             ConfigError: the folder cannot be used, another server uses it, or the file is damaged.
-
         """
         file = SnapshotFile(data_dir / "registry.json")
         await asyncio.to_thread(file.lock)

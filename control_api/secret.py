@@ -20,7 +20,6 @@ def load_or_create_secret(data_dir: Path) -> bytes:
 
     Raises:
         ConfigError: the folder cannot be used, or the file holds no secret.
-
     """
     path = data_dir / "jwt_secret"
     try:

@@ -39,7 +39,6 @@ class StreamService(Catalogue):
         broadcasts: the media plane.
         min_followers: how many followers going live takes; 0 for none.
         now: tells the time.
-
     """
 
     def __init__(
@@ -70,7 +69,6 @@ class StreamService(Catalogue):
         Raises:
             NotEligibleError: the user has too few followers.
             StreamError: `invalid` when `scheduled_at` has passed.
-
         """
         lifecycle.check_schedule(fields.get("scheduled_at"), self._now())
         await self.require_eligible(user_id)
@@ -100,7 +98,6 @@ class StreamService(Catalogue):
 
         Raises:
             StreamError: `not_found`, `precondition_failed`, `invalid`, or a state that does not allow it.
-
         """
         return await self._change(stream_id, lambda s: lifecycle.edited(s, changes, self._now()), revision)
 
@@ -109,7 +106,6 @@ class StreamService(Catalogue):
 
         Raises:
             StreamError: `not_found`, `already_ended`, `cancelled`.
-
         """
 
         def change(stream: Stream) -> Stream:
@@ -124,7 +120,6 @@ class StreamService(Catalogue):
         Raises:
             NotEligibleError: the owner has too few followers by now.
             StreamError: `not_found`, `already_ended`, `cancelled`.
-
         """
         async with self._lock(stream_id):
             before = await self.get(stream_id)
@@ -141,7 +136,6 @@ class StreamService(Catalogue):
 
         Raises:
             StreamError: as `start`.
-
         """
         stream = await self.get(stream_id)
         return await self.start(stream_id) if stream.auto_start else stream
@@ -155,7 +149,6 @@ class StreamService(Catalogue):
 
         Raises:
             StreamError: `not_found`, `not_live`, `cancelled`.
-
         """
         async with self._lock(stream_id):
             before = await self.get(stream_id)
@@ -171,7 +164,6 @@ class StreamService(Catalogue):
 
         Raises:
             StreamError: `not_found`, `already_live`, `already_ended`, `precondition_failed`.
-
         """
         stream = await self._change(stream_id, lifecycle.cancelled, revision)
         await self._broadcasts.end(stream_id, "cancelled")

@@ -57,7 +57,6 @@ class SnapshotFile:
 
     Args:
         path: of the file; its folder is made when missing.
-
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,7 +68,6 @@ class SnapshotFile:
 
         Raises:
             ConfigError: another server has it, or the folder cannot be written.
-
         """
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +93,6 @@ class SnapshotFile:
 
         Raises:
             ConfigError: the file is damaged or from another version. It is left as it is.
-
         """
         try:
             data = self._path.read_bytes()
@@ -117,7 +114,6 @@ class SnapshotFile:
 
         Raises:
             OSError: the old file is still there.
-
         """
         parts = [
             b'{"version":%d,\n"streams":[' % VERSION,

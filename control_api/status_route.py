@@ -22,7 +22,6 @@ class StatusRoutes:
 
     Args:
         checks: by name of what has to serve.
-
     """
 
     def __init__(self, checks: Mapping[str, Check]) -> None:

@@ -51,7 +51,6 @@ class StreamStore(Protocol):
 
         Raises:
             StreamError: `conflict` when another change came first.
-
         """
         ...
 

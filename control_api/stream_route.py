@@ -41,7 +41,6 @@ class StreamRoutes:
         addresses: what answers tell.
         playback: signs the addresses of private streams.
         clock: Unix time.
-
     """
 
     def __init__(

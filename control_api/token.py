@@ -29,7 +29,6 @@ class TokenSigner:
         secret: signs and verifies.
         issuer: `iss` that a token must have; empty for any.
         audience: `aud` that a token must hold; empty for any.
-
     """
 
     def __init__(self, secret: bytes, issuer: str = "", audience: str = "") -> None:
@@ -50,7 +49,6 @@ class TokenSigner:
 
         Raises:
             TokenError: no such user id can be.
-
         """
         if not is_user_id(user_id):
             raise TokenError(f"a user id is 1 to {MAX_USER_ID} characters without control characters")
@@ -66,7 +64,6 @@ class TokenSigner:
 
         Raises:
             TokenError: the token is malformed, forged, expired, not yet good or meant for somebody else.
-
         """
         try:
             with _short_secrets_allowed():

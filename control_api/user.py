@@ -12,7 +12,6 @@ class UserService:
 
     Args:
         store: keeps users.
-
     """
 
     def __init__(self, store: UserStore) -> None:
@@ -23,7 +22,6 @@ class UserService:
 
         Raises:
             StreamError: `invalid` when both are the same.
-
         """
         if user_id == follower_id:
             raise StreamError("invalid", "You cannot follow yourself.")

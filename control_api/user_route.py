@@ -19,7 +19,6 @@ class UserRoutes:
     Args:
         service: does what is asked.
         addresses: what answers tell.
-
     """
 
     def __init__(self, service: UserService, addresses: Addresses) -> None:

@@ -122,7 +122,6 @@ def parse_range(header: str, size: int) -> tuple[int, int] | None:
     Returns:
         Start and end (exclusive), equal or reversed when it cannot be satisfied; None when there is no range,
         or one that may be ignored (several, another unit, malformed).
-
     """
     match = _RANGE.fullmatch(header.strip())
     if match is None or match.group() == "bytes=-":

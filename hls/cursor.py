@@ -47,7 +47,6 @@ class Cursor(Generic[Track]):
         Args:
             track: how to decode what is added from then on; the same one again is no change.
             at: in ticks; a discontinuity or the first segment.
-
         """
         if track != self.newest_track:
             self._pending.append((at, track))

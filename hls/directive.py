@@ -40,7 +40,6 @@ def parse_directives(query: Mapping[str, str]) -> Directives:
 
     Raises:
         PeerError: one is malformed, or `_HLS_part` comes without `_HLS_msn`.
-
     """
     msn, part = _integer(query, "_HLS_msn"), _integer(query, "_HLS_part")
     if part is not None and msn is None:
@@ -68,7 +67,6 @@ def find_target(directives: Directives, view: RenditionView, config: HlsConfig) 
 
     Raises:
         PeerError: it asks for what is too far in the future.
-
     """
     if view.is_ended:
         return None

@@ -40,7 +40,6 @@ def fragment(sequence: int, decode_time: int, samples: Sequence[FragmentSample])
         sequence: `sequence_number`, rising from fragment to fragment of a track.
         decode_time: of the first sample, on the track's timescale.
         samples: in decoding order. None at all is allowed: the frame before lasts on.
-
     """
     run_size = _TRUN_SIZE + _TRUN_ENTRY_SIZE * len(samples) if samples else 0
     traf_size = 8 + _TFHD_SIZE + _TFDT_SIZE + run_size

@@ -31,7 +31,6 @@ class SampleGrid:
         track: how the frames are coded.
         at: timeline position of the run, in ticks.
         start: where frames are taken from: `at`, or later where the last frame of the run before reaches in.
-
     """
 
     def __init__(self, track: AudioTrack, at: int, start: int) -> None:
@@ -72,7 +71,6 @@ class SampleGrid:
             start: of the segment, in ticks. After a hole between runs the next part does not start before it.
             limit: in ticks.
             audio_frontier: in ticks; when no frame has come before `limit`, none will.
-
         """
         if self._end is None:
             if audio_frontier < limit or limit <= start:

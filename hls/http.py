@@ -33,7 +33,6 @@ def routes(broadcasts: Broadcasts, config: HlsConfig) -> list[web.RouteDef]:
     Args:
         broadcasts: where to find what is served.
         config: the constants of every playlist.
-
     """
     hls = _Hls(broadcasts, config)
     found = []

@@ -38,7 +38,6 @@ class HlsOutput:
     Args:
         config: lengths and budgets.
         checkpoint: of an earlier process that served the same broadcast.
-
     """
 
     def __init__(self, config: HlsConfig, checkpoint: Checkpoint | None = None) -> None:
@@ -84,7 +83,6 @@ class HlsOutput:
             codec_string: as in CODECS; the track that is set later overrules it.
             bandwidth_bps: highest rate of a segment, audio included; raised when a segment turns out larger.
             average_bandwidth_bps: mean rate, audio included, until it has been measured.
-
         """
         declaration = _Declaration(
             width, height, frame_rate, codec_string, bandwidth_bps, average_bandwidth_bps or bandwidth_bps

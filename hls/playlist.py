@@ -65,7 +65,6 @@ def render_media(view: RenditionView, config: HlsConfig, *, skip: bool = False) 
         view: the rendition.
         config: the constants of every playlist.
         skip: whether old segments may be left out (a delta update, 6.2.5.1).
-
     """
     lengths = [segment.duration_s for segment in view.segments]
     length_s = sum(lengths)

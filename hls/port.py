@@ -29,7 +29,6 @@ class Broadcast(Protocol):
 
         Raises:
             CapacityError: too many wait already.
-
         """
 
     async def get(self, rendition: str, generation: int, msn: int, part: int | None) -> bytes | None:
@@ -39,7 +38,6 @@ class Broadcast(Protocol):
 
         Raises:
             CapacityError: too many wait already.
-
         """
 
 
@@ -58,5 +56,4 @@ class Broadcasts(Protocol):
 
         Raises:
             StreamError: `not_found`, `unauthorized` or `forbidden`.
-
         """

@@ -85,7 +85,6 @@ class Rendition:
     Args:
         name: as in addresses.
         on_change: called after each change of what a playlist would show.
-
     """
 
     def __init__(self, name: str, on_change: Callable[[Rendition], None]) -> None:

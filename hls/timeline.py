@@ -75,7 +75,6 @@ class Timeline:
     Args:
         config: lengths.
         checkpoint: of an earlier process; then the first segment carries a discontinuity.
-
     """
 
     def __init__(self, config: HlsConfig, checkpoint: Checkpoint | None = None) -> None:
@@ -149,7 +148,6 @@ class Timeline:
         Args:
             at: not before `position`.
             now: seconds since the epoch that `at` corresponds to; dates never step back.
-
         """
         if self._open is not None or at < self._position:
             raise LocalStateError(f"a run cannot begin at {at}: the timeline is at {self._position}")
@@ -169,7 +167,6 @@ class Timeline:
 
         Returns:
             Whether a new segment has begun, which this frame is part of.
-
         """
         if self._open is None:
             raise LocalStateError("the timeline has no open segment")

@@ -6,6 +6,7 @@ from collections import deque
 from typing import NamedTuple
 
 from media.error import LocalStateError
+from media.h264 import join_length_prefixed, parse_avc_config
 from media.packet import CLOCK_HZ, AudioTrack, VideoTrack
 
 from .cursor import Cursor
@@ -42,6 +43,7 @@ class VideoWriter(Cursor[VideoTrack]):
         self._last_dts = -1
         self._sequence = 0
         self._shows_frame = False
+        self._introduces_track = False
 
     def build_init(self, track: VideoTrack) -> bytes:
         """Build the initialization segment of a track."""
@@ -69,7 +71,6 @@ class VideoWriter(Cursor[VideoTrack]):
 
         Args:
             frontier: in ticks.
-
         """
         while (segment := self._segment) is not None:
             part = segment.part(self._part_index)
@@ -93,8 +94,10 @@ class VideoWriter(Cursor[VideoTrack]):
 
     def _publish_part(self, segment: Segment, start: int, end: int) -> None:
         is_last = segment.is_closed and end == segment.end
+        previous = self.track
         self._enter(segment)
-        samples = self._take(start, end)
+        self._introduces_track |= previous is not None and previous != self.track
+        samples = self._introduced(self._take(start, end))
         following = self._following_dts(segment)
         if samples:
             last = samples[-1].dts
@@ -116,6 +119,21 @@ class VideoWriter(Cursor[VideoTrack]):
             if sample.dts >= start:
                 taken.append(sample)
         return taken
+
+    def _introduced(self, samples: list[Sample]) -> list[Sample]:
+        """Put a changed track's parameter sets into its first IDR as well.
+
+        Players that read only the first EXT-X-MAP of a playlist (ffmpeg and what is built on it) decode on.
+        """
+        for index, sample in enumerate(samples if self._introduces_track else ()):
+            if sample.is_sync:
+                config = parse_avc_config(self._require_track().config)
+                samples[index] = sample._replace(
+                    data=join_length_prefixed([*config.sps, *config.pps]) + sample.data
+                )
+                self._introduces_track = False
+                break
+        return samples
 
     def _following_dts(self, segment: Segment) -> int | None:
         """Return the DTS of the next sample if it is known and belongs to the same run of the source."""
@@ -150,7 +168,6 @@ class AudioWriter(Cursor[AudioTrack]):
         timeline: where segments begin and end.
         rendition: takes what is published.
         part_s: longest part.
-
     """
 
     def __init__(self, timeline: Timeline, rendition: Rendition, part_s: float) -> None:
@@ -169,7 +186,6 @@ class AudioWriter(Cursor[AudioTrack]):
         Args:
             track: how to decode it; a change takes effect with the segment that starts at `at`.
             at: in ticks, where the timeline begins a segment behind a discontinuity, or the first one.
-
         """
         super().set_track(track, at)
         start = max(at, self._grids[-1].end_before(at)) if self._grids else at
@@ -187,10 +203,10 @@ class AudioWriter(Cursor[AudioTrack]):
         Args:
             frontier: in ticks; up to here the timeline is settled.
             audio_frontier: in ticks; every frame that starts before has been added.
-
         """
-        while (segment := self._segment) is not None and self._grids and segment.end > segment.start:
-            if not self._advance_part(segment, min(frontier, segment.end), audio_frontier):
+        while (segment := self._segment) is not None and self._grids:
+            limit = min(frontier, segment.end) if segment.is_closed else frontier
+            if not self._advance_part(segment, limit, audio_frontier):
                 return
 
     def _advance_part(self, segment: Segment, limit: int, audio_frontier: int) -> bool:

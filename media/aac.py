@@ -53,7 +53,6 @@ class AudioSpecificConfig:
 
         Raises:
             LocalStateError: no channelConfiguration has this number of channels.
-
         """
         core_rate = self.core_sample_rate or self.sample_rate
         channels = 1 if self.object_type == PARAMETRIC_STEREO else self.channels
@@ -83,7 +82,6 @@ def parse_audio_specific_config(data: bytes) -> AudioSpecificConfig:
 
     Raises:
         PeerError: it is cut short, or of a kind of AAC that players do not take.
-
     """
     reader = BitReader(data)
     object_type = _read_object_type(reader)

@@ -18,7 +18,6 @@ def av1_track(config: bytes, bitrate_bps: int | None = None) -> VideoTrack:
 
     Raises:
         PeerError: the record is cut short or holds no sequence header.
-
     """
     if len(config) < 4 or config[0] != 0x81:
         raise PeerError("AV1 configuration (av1C) is missing or cut short")

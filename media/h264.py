@@ -74,7 +74,6 @@ def parse_avc_config(data: bytes) -> AvcConfig:
 
     Raises:
         PeerError: it is cut short, of another version, or without parameter sets.
-
     """
     if len(data) < 7 or data[0] != 1:
         raise PeerError("H.264 configuration (avcC) is missing or cut short")
@@ -111,7 +110,6 @@ def h264_track(config: bytes, bitrate_bps: int | None = None) -> VideoTrack:
 
     Returns:
         A track whose `config` says four-byte lengths, whatever the record said, as packets here have them.
-
     """
     record = replace(parse_avc_config(config), length_size=4)
     sps = parse_sps(record.sps[0])

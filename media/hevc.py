@@ -26,7 +26,6 @@ def hevc_track(config: bytes, bitrate_bps: int | None = None) -> VideoTrack:
 
     Raises:
         PeerError: the record is cut short or holds no sequence parameter set.
-
     """
     if len(config) < 23 or config[0] > 1:
         raise PeerError("HEVC configuration (hvcC) is missing or cut short")

@@ -27,7 +27,6 @@ def split_length_prefixed(data: bytes, length_size: int = 4) -> list[bytes]:
 
     Raises:
         PeerError: a length reaches past the end.
-
     """
     nals = []
     position, end = 0, len(data)

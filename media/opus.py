@@ -17,7 +17,6 @@ def opus_track(channels: int, pre_skip: int = 312) -> AudioTrack:
     Args:
         channels: 1 or 2 (channel mapping family 0).
         pre_skip: samples at 48 kHz to drop at the start; 312 is the delay of libopus.
-
     """
     config = struct.pack(">BBHIhB", 0, channels, pre_skip, SAMPLE_RATE, 0, 0)
     return AudioTrack("opus", config, "opus", SAMPLE_RATE, channels, FRAME_SAMPLES)

@@ -38,7 +38,9 @@ def source_name(width: int, height: int) -> str:
     return LADDER[0]
 
 
-def renditions_for(width: int, height: int, aspect: Fraction = Fraction(1), quality: str = "2160p") -> list[Rendition]:
+def renditions_for(
+    width: int, height: int, aspect: Fraction = Fraction(1), quality: str = "2160p"
+) -> list[Rendition]:
     """List the rungs of a source, best first.
 
     Args:

@@ -58,7 +58,6 @@ def parse_sps(nal: bytes) -> Sps:
 
     Raises:
         PeerError: it is cut short or out of bounds.
-
     """
     if len(nal) < 4 or nal[0] & 0x1F != NAL_SPS:
         raise PeerError("H.264 sequence parameter set is missing or cut short")

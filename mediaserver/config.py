@@ -80,7 +80,6 @@ def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
 
     Raises:
         ConfigError: with every problem at once, each naming the setting, its value and what is accepted.
-
     """
     try:
         return _checked(_read(env_file), ())

@@ -33,7 +33,6 @@ async def open_control_plane(
 
     Raises:
         ConfigError: DATA_DIR cannot be used, or another server uses it.
-
     """
     registry = await Registry.open(settings.data_dir)
     try:

@@ -13,6 +13,8 @@ from control_api.registry import SEED_USER
 from control_api.service import StreamService
 from control_api.store import StreamQuery
 from control_api.stream import Status, Stream
+from media.error import ConfigError
+from mediaserver.config import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -20,8 +22,14 @@ STOP_S = 3.0
 """How long the demo's encoder may take to stop in order."""
 
 
-async def ready_stream(service: StreamService) -> Stream:
-    """Give the seeded user a stream that goes live with the first packet; one that still waits is used again."""
+async def ready_stream(settings: Settings, service: StreamService) -> Stream | None:
+    """Give the seeded user a stream that goes live with the first packet, one that still waits if there is one.
+
+    Returns:
+        None where the seeded user is nobody: tokens come from another application, or it has too few followers.
+    """
+    if settings.jwt_secret.get_secret_value() or not (await service.eligibility(SEED_USER)).eligible:
+        return None
     query = StreamQuery(user_id=SEED_USER, status=Status.CREATED)
     for stream in await service.list_streams(query):
         if stream.auto_start:
@@ -40,7 +48,13 @@ async def demo_broadcast(service: StreamService, rtmp_url: str) -> AsyncIterator
     Yields:
         The stream, already live.
 
+    Raises:
+        ConfigError: the seeded user may not go live with this configuration.
     """
+    eligibility = await service.eligibility(SEED_USER)
+    if not eligibility.eligible:
+        need = f"the demo's user has {eligibility.follower_count} followers"
+        raise ConfigError([f"MIN_FOLLOWERS_TO_STREAM={eligibility.required}: {need}; set it to that or less"])
     fields = {
         "title": "Demo broadcast",
         "description": "A clock, a frame counter and a tone.",

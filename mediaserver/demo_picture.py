@@ -60,7 +60,6 @@ class DemoPicture:
     Args:
         width: in pixels, even, at least 64.
         height: in pixels, even, at least 64.
-
     """
 
     def __init__(self, width: int, height: int) -> None:
@@ -81,7 +80,6 @@ class DemoPicture:
         Returns:
             The picture as yuv420p, (height * 3 / 2) x width bytes; the same buffer each time, so copy it
             before the next call.
-
         """
         self._ball.draw(stamp.frame)
         self._scroll(stamp.frame)

@@ -13,7 +13,6 @@ def parse_duration(text: str) -> int:
 
     Raises:
         ValueError: it is none of these, zero, or over ten years.
-
     """
     match = re.fullmatch(r"(\d{1,10})([smhd]?)", text.strip().lower())
     seconds = int(match[1]) * _UNIT_S[match[2]] if match else 0

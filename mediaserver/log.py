@@ -33,7 +33,6 @@ def configure_logging(
         log_format: empty = console on a terminal, else JSON.
         level: the least severe that is written: debug, info, warning, error.
         quiet: warnings and errors only, whatever `level` says (for commands that print a result).
-
     """
     is_console = log_format == "console" or (not log_format and sys.stderr.isatty())
     structlog.configure(

@@ -59,7 +59,6 @@ def routes(directory: Path = PAGES) -> list[web.RouteDef]:
 
     Args:
         directory: of the built pages; when they are not there, the pages answer 503 and say what to do.
-
     """
     document = directory / "index.html"
     if not document.is_file():

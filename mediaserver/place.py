@@ -20,7 +20,6 @@ class Places:
         Args:
             watch: id of a stream to look at.
             stream_key: one that is ready for an encoder.
-
         """
         lines = [f"  Pages       {self.http}/"]
         if watch is not None:

@@ -11,6 +11,5 @@ def access_secret(settings: Settings) -> bytes:
 
     Raises:
         ConfigError: DATA_DIR cannot be used.
-
     """
     return settings.jwt_secret.get_secret_value().encode() or load_or_create_secret(settings.data_dir)

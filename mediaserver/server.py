@@ -44,7 +44,6 @@ def run(settings: Settings, *, demo: bool = False) -> int:
 
     Returns:
         The process's exit code.
-
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
@@ -61,7 +60,6 @@ async def serve(settings: Settings, *, demo: bool = False) -> None:
 
     Raises:
         ConfigError: a port is taken or DATA_DIR cannot be used.
-
     """
     started = time.monotonic()
     stopping = _stop_on_signals()
@@ -85,13 +83,12 @@ async def serve(settings: Settings, *, demo: bool = False) -> None:
         )
         places = Places(settings, http_port, rtmp.port)
         if demo:
-            stream = await stack.enter_async_context(demo_broadcast(control.service, places.rtmp))
-            places.tell(watch=stream.id)
-        elif settings.jwt_secret:
-            places.tell()
-        else:
-            stream = await ready_stream(control.service)
+            demo_stream = await stack.enter_async_context(demo_broadcast(control.service, places.rtmp))
+            places.tell(watch=demo_stream.id)
+        elif stream := await ready_stream(settings, control.service):
             places.tell(watch=stream.id, stream_key=stream.stream_key)
+        else:
+            places.tell()
         await stopping.wait()
         log.info("stopping")
 

@@ -34,7 +34,6 @@ def parse_values(data: bytes) -> list[AmfValue]:
 
     Raises:
         PeerError: cut short, of an unknown type, or over a bound.
-
     """
     reader = _Reader(data)
     values = []

@@ -26,7 +26,6 @@ class AudioTagReader:
 
     Args:
         clock: shared with the video of the connection.
-
     """
 
     def __init__(self, clock: TimestampUnwrapper) -> None:
@@ -48,7 +47,6 @@ class AudioTagReader:
         Raises:
             RefusedError: the codec is not supported.
             PeerError: the configuration is damaged.
-
         """
         if len(payload) < 2:
             return None

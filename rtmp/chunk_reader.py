@@ -73,7 +73,6 @@ class ChunkReader:
 
         Raises:
             PeerError: the peer broke the chunk protocol or a bound; the reader is of no use after that.
-
         """
         while (message := self._read_message()) is not None:
             if message.type_id > ABORT:

@@ -41,7 +41,6 @@ def parse_command(message: Message) -> Command:
 
     Raises:
         PeerError: it is not a command.
-
     """
     if len(message.payload) > MAX_COMMAND_BYTES:
         raise PeerError(f"command of {len(message.payload)} bytes; up to {MAX_COMMAND_BYTES} are accepted")

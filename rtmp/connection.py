@@ -50,7 +50,6 @@ class ServerConnection:
     Args:
         now: seconds on any clock that never steps back; the same clock everywhere.
         limits: how long each stage may last.
-
     """
 
     def __init__(self, now: float, limits: RtmpLimits | None = None) -> None:
@@ -92,7 +91,6 @@ class ServerConnection:
 
         Raises:
             PeerError: the peer does not speak RTMP.
-
         """
         self._now = now
         self._received_bytes += len(data)
@@ -111,7 +109,6 @@ class ServerConnection:
 
         Raises:
             PeerError: the peer broke the protocol or asked for what is not served; the connection is over.
-
         """
         try:
             while not self._events:
@@ -158,7 +155,6 @@ class ServerConnection:
 
         Raises:
             PeerError: the peer took too long; the connection is over.
-
         """
         if not self._is_closed and now >= self._deadline:
             complaint, timeout_s = self._complaint

@@ -11,7 +11,6 @@ class RefusedError(PeerError):
     Args:
         code: for `onStatus`, such as ``NetStream.Publish.Rejected``.
         detail: a sentence for the person at the encoder.
-
     """
 
     def __init__(self, code: str, detail: str) -> None:

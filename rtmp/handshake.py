@@ -40,7 +40,6 @@ class ServerHandshake:
 
         Raises:
             PeerError: the peer does not speak RTMP.
-
         """
         self._received += data
         if self._received:

@@ -64,7 +64,6 @@ def split_aggregate(message: Message) -> Iterator[Message]:
 
     Raises:
         PeerError: a message in it is cut short.
-
     """
     data, position, offset = message.payload, 0, None
     while position + _TAG_HEADER_BYTES <= len(data):

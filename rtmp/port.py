@@ -42,7 +42,6 @@ class Publication(Protocol):
 
         Args:
             clean: whether the encoder said goodbye, so that it will hardly come back.
-
         """
 
 
@@ -58,5 +57,4 @@ class PublishGate(Protocol):
 
         Raises:
             StreamError: it may not publish; `detail` is what the encoder gets to see.
-
         """

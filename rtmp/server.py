@@ -37,7 +37,6 @@ class RtmpServer:
         port: TCP port, 0 for any free one.
         limits: of time and number.
         clock: seconds, never stepping back.
-
     """
 
     def __init__(
@@ -63,7 +62,6 @@ class RtmpServer:
 
         Raises:
             ConfigError: the address cannot be listened on.
-
         """
         try:
             self._server = await asyncio.start_server(

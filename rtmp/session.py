@@ -68,7 +68,6 @@ class CommandSession:
 
         Raises:
             RefusedError: it cannot be met.
-
         """
         self._handlers.get(command.name, self._on_call)(command, stream_id)
 

@@ -56,7 +56,6 @@ class VideoTagReader:
     Args:
         clock: shared with the audio of the connection, so that both roll over together. Only frames go through it:
             configuration often has time 0 whatever the media's time is.
-
     """
 
     def __init__(self, clock: TimestampUnwrapper) -> None:
@@ -78,7 +77,6 @@ class VideoTagReader:
         Raises:
             RefusedError: the codec is not supported.
             PeerError: the tag is damaged.
-
         """
         if not payload or payload[0] >> 4 & 7 == _COMMAND_FRAME:
             return None

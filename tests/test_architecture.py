@@ -22,8 +22,12 @@ def test_pure_modules_know_no_sockets_and_no_loop() -> None:
     shells = {
         "rtmp/server.py",
         "hls/delivery.py",
+        "hls/answer.py",
         "hls/http.py",
+        "transcode/pool.py",
+        "transcode/process.py",
         "transcode/supervisor.py",
+        "transcode/worker.py",
     }
     for room in ("media", "rtmp", "hls", "transcode"):
         for path in (ROOT / room).rglob("*.py"):

@@ -33,7 +33,6 @@ class Broadcast:
         rungs: its renditions.
         wall_clock: seconds since the epoch, for EXT-X-PROGRAM-DATE-TIME.
         on_segment: called when a segment has begun, so that the position can be kept.
-
     """
 
     def __init__(

@@ -32,7 +32,6 @@ class SourceClock:
     Args:
         at: timeline position, in ticks, of the first keyframe.
         first: that keyframe.
-
     """
 
     def __init__(self, at: int, first: Packet) -> None:

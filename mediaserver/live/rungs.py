@@ -64,6 +64,7 @@ class Rungs:
         self._source: VideoTrack | None = None
         self._flushed = asyncio.Event()
         self._flushed.set()
+        self._run_end = 0
         self.is_copying = False
         """Whether the top rung is the source's own bits now; then segments begin at its keyframes only."""
         self.failure: str | None = None
@@ -119,8 +120,7 @@ class Rungs:
         self._transcoder.send(packet)
         if self.failure is not None:
             self._advance_encoded(frontier)
-        if self._sound is not None:
-            self._sound.advance(frontier)
+        self._advance_sound()
 
     def receive_audio(self, packet: Packet) -> None:
         """Take an audio packet on the timeline."""
@@ -128,11 +128,13 @@ class Rungs:
             return
         if isinstance(packet.track, AudioTrack) and suits_copy(packet.track):
             self._sound.receive(packet)
+            self._advance_sound()
         else:
             self._transcoder.send(packet)
 
     def end_run(self, at: int) -> None:
         """End a run of the source at `at`, where the timeline has closed its segment."""
+        self._run_end = at
         own = self._source_rendition
         if self.is_copying and own is not None:
             self._writers[own.name].advance(at)
@@ -150,7 +152,7 @@ class Rungs:
             await asyncio.wait_for(self._flushed.wait(), DRAIN_S)
         except TimeoutError:
             self._log.warning("encoders did not finish in time, the last part is missing on encoded rungs")
-            self._advance_encoded(self._output.timeline.position)
+            self._advance_encoded(self._run_end)
 
     async def close(self) -> None:
         """Stop the worker."""
@@ -187,7 +189,7 @@ class Rungs:
     def on_flushed(self) -> None:
         """Publish the tail of a run: the worker has delivered everything."""
         self._flushed.set()
-        self._advance_encoded(self._output.timeline.position)
+        self._advance_encoded(self._run_end)
 
     def on_failed(self, reason: str) -> None:
         """Go on with the copied rung alone."""
@@ -254,6 +256,11 @@ class Rungs:
         else:
             self._transcoder.activate_audio("aac")
             self._sound.begin(SILENT_TRACK, at)
+
+    def _advance_sound(self) -> None:
+        if self._sound is not None:
+            # Segments can only begin at the newest video frame or later, so audio before it is settled.
+            self._sound.advance(self._output.timeline.position)
 
     def _advance_encoded(self, frontier: int) -> None:
         for name in self._encoded:

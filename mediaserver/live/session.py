@@ -74,7 +74,6 @@ class Session:
         make_broadcast: builds the broadcast when the stream goes live.
         graces: how long to wait for an encoder.
         on_expired: called once, with a sentence, when a grace has passed.
-
     """
 
     def __init__(

@@ -48,7 +48,6 @@ class Stage:
         wanted: the rungs to make at all, None for all that a source gets.
         playback: verifies the tokens in addresses of private streams.
         wall_clock: seconds since the epoch.
-
     """
 
     def __init__(
@@ -106,7 +105,6 @@ class Stage:
 
         Raises:
             StreamError: it may not, with a sentence for it.
-
         """
         if self._service is None:
             raise StreamError("starting", "The server is starting. Try again in a moment.")
@@ -157,7 +155,6 @@ class Stage:
 
         Raises:
             StreamError: `not_found`, which says nothing about streams that the viewer may not know of.
-
         """
         is_private = self._is_private.get(stream_id)
         if is_private is None or (is_private and token is None):

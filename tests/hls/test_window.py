@@ -14,7 +14,11 @@ from media.packet import VideoTrack
 from .conftest import NOW
 
 S = 90_000
-TRACK = VideoTrack("h264", b"first", "avc1.64001f", 64, 36)
+FIRST, SECOND = (
+    bytes.fromhex("014d001fffe10004") + b"\x67\x4d\x00" + end + b"\x01\x00\x02\x68\xee"
+    for end in (b"1", b"2")
+)
+TRACK = VideoTrack("h264", FIRST, "avc1.64001f", 64, 36)
 CONFIG = HlsConfig(window_s=20.0)
 
 
@@ -157,7 +161,7 @@ def test_init_segments_go_with_the_last_segment_that_needs_them() -> None:
     rungs.run(3)
     rungs.reconnect()
     for writer in rungs.writers:
-        writer.set_track(replace(TRACK, config=b"second"), rungs.timeline.position)
+        writer.set_track(replace(TRACK, config=SECOND), rungs.timeline.position)
     rungs.run(19)
     assert rungs.output.init("720p", 1) is not None
     rungs.run(10)

@@ -16,8 +16,12 @@ from .conftest import NOW
 
 S = 90_000
 STEP = S // 10
-TRACK = VideoTrack("h264", b"first", "avc1.64001f", 64, 36)
-OTHER = VideoTrack("h264", b"other", "avc1.4d401f", 64, 36)
+FIRST, SECOND = (
+    bytes.fromhex("014d001fffe10004") + b"\x67\x4d\x00" + end + b"\x01\x00\x02\x68\xee"
+    for end in (b"1", b"2")
+)
+TRACK = VideoTrack("h264", FIRST, "avc1.64001f", 64, 36)
+OTHER = VideoTrack("h264", SECOND, "avc1.4d401f", 64, 36)
 SOUND = AudioTrack("aac", b"\x11\x90", "mp4a.40.2", 48_000, 2)
 
 
@@ -131,8 +135,8 @@ def test_a_new_track_takes_effect_at_its_place_behind_a_discontinuity(output: Hl
     writer.advance(output.timeline.frontier)
     segments = view_of(output).segments
     assert [(s.generation, s.is_discontinuity) for s in segments] == [(1, False), (1, False), (2, True)]
-    assert b"first" in (output.init("720p", 1) or b"")
-    assert b"other" in (output.init("720p", 2) or b"")
+    assert FIRST in (output.init("720p", 1) or b"")
+    assert SECOND in (output.init("720p", 2) or b"")
     assert output.init("720p", 3) is None
 
 
@@ -412,3 +416,23 @@ class TestAudio:
         output.timeline.end_segment(1200)
         writer.advance(1200, 1920)
         assert shape(output, "audio") == ["0I", "1-"]
+
+
+def test_a_changed_track_brings_its_parameter_sets_along_once() -> None:
+    """Players built on ffmpeg read only the first EXT-X-MAP of a playlist."""
+    output = HlsOutput(HlsConfig())
+    writer = output.add_video(
+        "720p", width=64, height=36, frame_rate=Fraction(25), codec_string="x", bandwidth_bps=1
+    )
+    for number, config in enumerate((FIRST, SECOND)):
+        at = output.timeline.position
+        output.timeline.begin(at, 0.0)
+        writer.set_track(replace(TRACK, config=config), at)
+        for frame in range(5):
+            dts = at + frame * S // 25
+            output.timeline.advance(dts, can_cut=False)
+            writer.add(Sample(dts, dts, b"frame", is_sync=frame in (0, 3)))
+        output.timeline.end_segment(at + S // 5)
+        writer.advance(at + S // 5)
+        data = writer.rendition.segments[-1].data() or b""
+        assert data.count(b"\x68\xee") == number
