@@ -202,7 +202,6 @@ async def open_browser(directory: Path) -> AsyncIterator[Browser]:
 
     Raises:
         RuntimeError: there is no Chromium (`scripts/system-packages` installs it).
-
     """
     _require_chromium()
     async with async_playwright() as playwright:
