@@ -77,12 +77,11 @@ class Backlog:
     @property
     def is_overfull(self) -> bool:
         """Whether too much waits to be sent."""
-        index = max(self._sent, self._replayed)
-        while index < len(self._entries):
-            first, last = self._entries[index], self._entries[-1]
-            if isinstance(first, Packet) and isinstance(last, Packet):
-                return last.dts - first.dts > MAX_WAITING
-            index += 1
+        last = self._entries[-1] if self._entries else None
+        for index in range(max(self._sent, self._replayed), len(self._entries)):
+            first = self._entries[index]
+            if isinstance(first, Packet) and first.is_video:
+                return isinstance(last, Packet) and last.dts - first.dts > MAX_WAITING
         return False
 
     def forget_sent(self) -> None:
@@ -103,7 +102,7 @@ class Backlog:
         self.needs_keyframe = True
 
     def drop_unsent(self) -> int:
-        """Drop what waits, up to the newest keyframe that waits; a `Skip` takes its place.
+        """Drop video that waits, up to the newest keyframe that waits; a `Skip` takes its place. Audio stays.
 
         Returns:
             No frame before this pts will come beyond those sent.
@@ -114,7 +113,8 @@ class Backlog:
         # A GOP that is too long by itself helps nobody.
         keep_from = keyframes[-1] if len(keyframes) > 1 or (keyframes and keyframes[0] > 0) else len(waiting)
         until = self._give_up(waiting, keep_from)
-        kept = [*_marks(waiting[:keep_from]), Skip(until), *waiting[keep_from:]]
+        others = (entry for entry in waiting[:keep_from] if not _is_video(entry))
+        kept = [*others, Skip(until), *waiting[keep_from:]]
         self._replace([*sent, *kept], len(sent))
         return until
 
@@ -130,18 +130,22 @@ class Backlog:
         while self._sent and self._is_old_audio(self._entries[0]):
             self._forget_first()
 
-    def passed(self, mark: Flush | Skip) -> None:
-        """Note that the worker has delivered everything before this mark, which has come back."""
+    def passed(self, mark: Flush | Skip) -> bool:
+        """Note that the worker has delivered everything before this mark, which has come back.
+
+        Returns:
+            False for one that the worker put there by itself, because it cannot decode at present.
+        """
         if mark not in self._entries:
-            # One that the worker put there by itself: it cannot decode at present.
             if isinstance(mark, Skip):
                 self.deliver(mark.until_pts - 1)
-            return
+            return False
         while (entry := self._forget_first()) != mark:
             if isinstance(entry, Packet) and entry.is_video:
                 self.delivered_pts = max(self.delivered_pts, entry.pts)
         if isinstance(mark, Skip):
             self.delivered_pts = max(self.delivered_pts, mark.until_pts - 1)
+        return True
 
     def rewind(self) -> int | None:
         """Make everything that is undelivered unsent again: another worker takes over.

@@ -30,6 +30,14 @@ STOP_TIMEOUT_S = 1.0
 """Between closing the socket, SIGTERM and SIGKILL."""
 
 # A worker parses hostile media in C: it gets what it needs to start and none of the server's secrets.
+# Pictures of 0.1 to 12 MB come and go 25 times a second: glibc must neither map each one anew (2 % of the CPU) nor
+# keep an arena for every thread.
+_ALLOCATOR = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+}
+
 _ROOT = str(Path(__file__).resolve().parent.parent)
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
@@ -219,7 +227,7 @@ async def _execute(fd: int) -> asyncio.subprocess.Process:
         pass_fds=(fd,),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
-        env=environment | {"PYTHONPATH": os.pathsep.join(filter(None, path)), "MALLOC_ARENA_MAX": "2"},
+        env=environment | {"PYTHONPATH": os.pathsep.join(filter(None, path))} | _ALLOCATOR,
         # Ctrl-C reaches the server alone, which ends its workers when their last frames are there.
         start_new_session=True,
     )

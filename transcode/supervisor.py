@@ -251,9 +251,10 @@ class Transcoder:
             self._gap.mark(self._backlog.drop_unsent(), is_open=self._backlog.needs_keyframe)
 
     def _pass(self, mark: Flush | Skip) -> None:
-        self._backlog.passed(mark)
+        was_ours = self._backlog.passed(mark)
         if isinstance(mark, Skip):
-            self._gap.pass_mark()
+            if was_ours:
+                self._gap.pass_mark()
             self._extend_gap(mark.until_pts)
         elif mark.number > self._flushed:
             self._flushed = mark.number

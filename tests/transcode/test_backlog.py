@@ -112,6 +112,17 @@ def test_a_slow_worker_drops_again_and_again() -> None:
     assert len(numbers(unsent(backlog))) < 45
 
 
+def test_slowness_does_not_drop_sound() -> None:
+    backlog = Backlog()
+    for index in range(45):
+        backlog.push(frame(index))
+        backlog.push(sound(index))
+    assert backlog.drop_unsent() == 40 * STEP
+    entries = unsent(backlog)
+    assert sum(isinstance(entry, Packet) and not entry.is_video for entry in entries) == 45
+    assert not backlog.is_overfull
+
+
 def test_slowness_without_a_keyframe_drops_everything() -> None:
     backlog = filled(60, gop=100)
     assert backlog.is_overfull

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 
 import pytest
+import uvloop
 
 from media.packet import CLOCK_HZ, Packet
 from media.rendition import LADDER, renditions_for
@@ -321,3 +322,21 @@ async def kill_and_wait(transcoder: Transcoder, sink: Recorder, frames: int) -> 
     noticed = transcoder.stats.restarts + len(sink.failures)
     kill(transcoder)
     await until(lambda: transcoder.stats.restarts + len(sink.failures) > noticed)
+
+
+def test_it_works_under_the_servers_event_loop() -> None:
+    async def killed_once() -> tuple[list[int], int]:
+        pool, sink = WorkerPool(), Recorder()
+        await pool.start()
+        transcoder = Transcoder(pool, sink)
+        transcoder.activate(SMALL, 0)
+        feeding = asyncio.create_task(feed(transcoder, video(50)))
+        await kill_and_wait(transcoder, sink, 10)
+        await feeding
+        await finish(transcoder, sink)
+        await transcoder.close()
+        await pool.close()
+        return sink.pts, transcoder.stats.restarts
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(killed_once()) == ([index * STEP for index in range(50)], 1)
