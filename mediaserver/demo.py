@@ -62,8 +62,9 @@ async def demo_broadcast(service: StreamService, rtmp_url: str) -> AsyncIterator
     }
     stream = await service.create(SEED_USER, fields)
     await service.start(stream.id)
-    command = (sys.executable, "-m", "mediaserver.demo_source", f"{rtmp_url}/{stream.stream_key}")
-    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+    url = f"{rtmp_url}/{stream.stream_key}"
+    command = (sys.executable, "-m", "mediaserver.demo_source", url, "--with-parent")
+    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
     try:
         yield stream
     finally:
