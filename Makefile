@@ -57,7 +57,7 @@ fmt: .venv/.dev ## format the code
 
 bench: setup .venv/.dev ## benchmarks; writes benchmarks/results/*.json
 	@scripts/system-packages
-	@for script in rtmp_parse ladder hls_latency; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for script in rtmp_parse ladder hls_latency page; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 chaos: setup .venv/.dev ## kill workers and the server under a broadcast, report what viewers lose
 	@$(BIN)/python benchmarks/chaos.py

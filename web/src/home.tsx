@@ -46,7 +46,7 @@ function StreamCard({ stream }: { stream: Stream }) {
         <span class="stream-title">{stream.title}</span>
         <span class="stream-facts">
           {stream.category && <span>{stream.category}</span>}
-          <span>{text.home.viewers(stream.viewer_count ?? 0)}</span>
+          {!!stream.viewer_count && <span>{text.home.viewers(stream.viewer_count)}</span>}
         </span>
       </a>
     </li>

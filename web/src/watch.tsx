@@ -24,9 +24,7 @@ export function Watch({ streamId }: { streamId: string }) {
           <p class="stream-facts">
             <Badge state={state} />
             {state.stream?.category && <span>{state.stream.category}</span>}
-            {state.stream?.viewer_count !== undefined && (
-              <span>{text.home.viewers(state.stream.viewer_count)}</span>
-            )}
+            {!!state.stream?.viewer_count && <span>{text.home.viewers(state.stream.viewer_count)}</span>}
           </p>
           {state.stream?.description && <p class="description">{state.stream.description}</p>}
         </section>

@@ -1,0 +1,86 @@
+"""Measure the watch page in Chromium: how far behind the broadcaster is the picture, and how soon is it there.
+
+The demo broadcaster burns its clock and a machine-readable strip into the picture; the page's pixels are read back,
+so this is glass to glass, on one machine's clock.
+
+    python benchmarks/page.py [--seconds 60] [--joins 10]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.clip import RESULTS
+from benchmarks.hls_latency import percentile
+from tests.integration.browser import Browser, open_browser
+from tests.integration.server import running, running_server
+
+SETTLE_S = 15.0
+"""hls.js joins 1.5 s behind its edge and speeds up by some percent until it is at its target."""
+
+
+async def joins(browser: Browser, url: str, count: int) -> list[float]:
+    """Seconds from opening the page to a moving picture, each in a new page."""
+    found = []
+    for _ in range(count):
+        began = asyncio.get_running_loop().time()
+        page = await browser.watch(url)
+        await page.wait_until_playing()
+        found.append(asyncio.get_running_loop().time() - began)
+        await page.close()
+    return found
+
+
+async def measure(seconds: float, count: int, folder: Path) -> dict[str, object]:
+    async with running_server(folder, LADDER="always") as server, open_browser(folder) as browser:
+        stream = await server.create_stream(quality="720p")
+        demo = ("-m", "mediaserver.demo_source", server.publish_url(stream), "--with-parent")
+        async with running(sys.executable, *demo):
+            await server.wait_for(f"/hls/{stream['id']}/master.m3u8")
+            await asyncio.sleep(5)
+            url = f"{server.http_url}/watch/{stream['id']}"
+            opened = await joins(browser, url, count)
+            page = await browser.watch(url)
+            await page.wait_until_playing()
+            await asyncio.sleep(SETTLE_S)
+            frames = await page.read_frames(seconds)
+            stats = await page.stats()
+            await page.screenshot("bench-page")
+    latency = [frame.latency_s for frame in frames if frame.latency_s is not None]
+    return {
+        "seconds": seconds,
+        "frames_read": len(frames),
+        "glass_to_glass_s": {
+            "p50": round(percentile(latency, 0.5), 3),
+            "p95": round(percentile(latency, 0.95), 3),
+        },
+        "behind_live_says_hls_js_s": round(stats["latency"], 3),
+        "open_to_playing_s": {"p50": round(percentile(opened, 0.5), 3), "max": round(max(opened), 3)},
+        "stalls": stats["stalls"],
+        "errors": stats["errors"],
+        "console_errors": page.unexpected_errors(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--joins", type=int, default=10)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        result = asyncio.run(measure(options.seconds, options.joins, Path(folder)))
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "page.json").write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
