@@ -12,6 +12,7 @@ from control_api.call import MAX_BODY
 from control_api.host import host_middleware
 from control_api.problem import problem_middleware
 from control_api.status_route import Check
+from hls import description as hls_description
 from hls import http as hls_http
 from mediaserver import pages
 from mediaserver.config import Settings
@@ -46,6 +47,7 @@ def make_application(
             addresses,
             checks=checks,
             version=version("mediaserver"),
+            extra_paths=hls_description.paths(),
         )
     )
     application.add_routes(hls_http.routes(stage, stage.config))
