@@ -13,13 +13,11 @@ from collections.abc import Callable
 
 import structlog
 
-from media.aac import aac_track
 from media.error import TranscodeError
-from media.h264 import h264_track
-from media.opus import opus_track
-from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
+from media.packet import CLOCK_HZ, Packet
 from transcode.backlog import NOTHING_DELIVERED, Backlog
 from transcode.crash import CrashHistory, Verdict
+from transcode.delivery import Delivery
 from transcode.gap import Gap
 from transcode.message import EncodedAudio, Flush, Frames, Message, Progress, RungOpened, Skip
 from transcode.pool import WorkerPool
@@ -31,9 +29,6 @@ from transcode.wanted import Wanted
 __all__ = ["Transcoder", "TranscoderSink", "TranscoderStats", "WorkerPool"]
 
 log = structlog.get_logger(__name__)
-
-AUDIO_TRACKS: dict[str, AudioTrack] = {"aac": aac_track(bytes.fromhex("1190")), "opus": opus_track(2)}
-"""What `transcode.audio` makes, always: AAC-LC 48 kHz stereo, and Opus stereo."""
 
 
 class Transcoder:
@@ -55,10 +50,9 @@ class Transcoder:
         self._backlog = Backlog()
         self._wanted = Wanted()
         self._crashes = CrashHistory()
-        self._tracks: dict[str, VideoTrack] = {}
+        self._delivery = Delivery(sink, self._wanted)
         self._session: WorkerSession | None = None
         self._taking: asyncio.Task[None] | None = None
-        self._gap = Gap()
         self._flushes = 0
         self._flushed = 0
         self._newest_dts = 0
@@ -93,14 +87,14 @@ class Transcoder:
     def deactivate(self, name: str) -> None:
         """Stop encoding a rung; frames of it that are on their way are not delivered."""
         if name in self._wanted.rungs:
-            self._tracks.pop(name, None)
+            self._delivery.close_rung(name)
             self._command(self._wanted.deactivate(name))
 
     def activate_audio(self, output: str) -> None:
         """Encode audio as `aac` or `opus` from the next packet on."""
         if output not in self._wanted.outputs:
             self._command(self._wanted.activate_audio(output))
-            self._sink.on_audio_opened(output, AUDIO_TRACKS[output])
+            self._delivery.open_audio(output)
 
     def deactivate_audio(self, output: str) -> None:
         """Stop encoding this audio."""
@@ -149,17 +143,16 @@ class Transcoder:
     def on_message(self, message: Message) -> None:
         """Take a message of the worker."""
         match message:
-            case Frames(pts, _):
-                self._deliver(message)
-                self._backlog.deliver(pts)
-                self._wanted.forget_keyframes(pts)
-            case EncodedAudio(output, pts, data) if self._wanted.take_audio(output, pts):
+            case Frames():
+                self._delivery.deliver_frames(message)
+                self._backlog.deliver(message.pts)
+            case EncodedAudio():
+                self._delivery.deliver_audio(message)
                 self._backlog.deliver_audio(self._wanted.audio_pts)
-                self._sink.on_audio(output, Packet(AUDIO_TRACKS[output], pts, pts, data, is_keyframe=True))
             case Progress() if self._session is not None:
                 self._session.advance(message)
-            case RungOpened(rung, config):
-                self._open(rung, config)
+            case RungOpened():
+                self._delivery.open_rung(message)
             case Flush() | Skip():
                 self._pass(message)
 
@@ -180,16 +173,16 @@ class Transcoder:
             return
         # Without rungs nothing decodes video; with the first one a worker has to begin at the last keyframe.
         self._leave_worker()
-        if self._wanted.is_anything and self._taking is None:
-            self._taking = asyncio.create_task(self._take())
-        elif self._flushed < self._flushes:
+        if not self._wanted.is_anything:
             self._flush_nothing()
+        elif self._taking is None:
+            self._taking = asyncio.create_task(self._take())
 
     def _leave_worker(self) -> None:
         if self._session is not None:
             self._pool.release(self._session.worker)
             self._session = None
-            self._gap = Gap()
+            self._delivery.gap = Gap()
         self._extend_gap(self._backlog.rewind())
 
     async def _take(self) -> None:
@@ -197,7 +190,8 @@ class Transcoder:
             worker = await self._pool.take()
         except TranscodeError as error:
             self._taking = None
-            self._recover(str(error), None)
+            if self._wanted.is_anything:
+                self._recover(str(error), None)
             return
         self._taking = None
         if not self._wanted.is_anything:
@@ -210,7 +204,7 @@ class Transcoder:
 
     def _recover(self, reason: str, gop: int | None) -> None:
         verdict = self._crashes.judge(self._clock(), gop)
-        self._gap.forget_marks()
+        self._delivery.gap.forget_marks()
         if verdict is Verdict.GIVE_UP:
             log.error("workers keep failing, encoding stops", reason=reason)
             self._is_over = True
@@ -235,9 +229,9 @@ class Transcoder:
         if not self._backlog.push(packet):
             # An IDR's pts is its dts, so the next one lies behind this.
             self._extend_gap(packet.dts + 1)
-        elif packet.is_keyframe and self._gap.is_open:
+        elif packet.is_keyframe and self._delivery.gap.is_open:
             self._extend_gap(packet.pts)
-            self._gap.is_open = False
+            self._delivery.gap.is_open = False
 
     def _bound(self) -> None:
         if not self._wanted.rungs:
@@ -248,44 +242,23 @@ class Transcoder:
             self._backlog.forget_sent()
         if self._backlog.is_overfull or self._backlog.is_too_large:
             log.warning("encoders too slow, video dropped up to a keyframe", lag_s=round(self.stats.lag_s, 1))
-            self._gap.mark(self._backlog.drop_unsent(), is_open=self._backlog.needs_keyframe)
+            self._delivery.gap.mark(self._backlog.drop_unsent(), is_open=self._backlog.needs_keyframe)
 
     def _pass(self, mark: Flush | Skip) -> None:
         was_ours = self._backlog.passed(mark)
         if isinstance(mark, Skip):
             if was_ours:
-                self._gap.pass_mark()
+                self._delivery.gap.pass_mark()
             self._extend_gap(mark.until_pts)
         elif mark.number > self._flushed:
             self._flushed = mark.number
             self._sink.on_flushed()
 
     def _flush_nothing(self) -> None:
-        self._flushed = self._flushes
-        self._backlog.clear()
-        asyncio.get_running_loop().call_soon(self._sink.on_flushed)
+        if self._flushed < self._flushes:
+            self._flushed = self._flushes
+            self._backlog.clear()
+            asyncio.get_running_loop().call_soon(self._sink.on_flushed)
 
     def _extend_gap(self, until_pts: int | None) -> None:
-        if until_pts is None or not self._wanted.rungs:
-            return
-        self._gap.extend(until_pts, is_open=self._backlog.needs_keyframe)
-        if self._gap.is_known:
-            self._sink.on_gap(self._wanted.rungs, self._gap.until_pts)
-
-    def _deliver(self, message: Frames) -> None:
-        frames = {
-            frame.rung: Packet(
-                self._tracks[frame.rung], message.pts, message.pts, frame.data, frame.is_keyframe
-            )
-            for frame in message.frames
-            if frame.rung in self._tracks
-            and self._wanted.take_frame(frame.rung, message.pts, frame.is_keyframe)
-        }
-        if frames:
-            self._sink.on_video(message.pts, frames)
-
-    def _open(self, rung: str, config: bytes) -> None:
-        track = h264_track(config)
-        if rung in self._wanted.rungs and self._tracks.get(rung) != track:
-            self._tracks[rung] = track
-            self._sink.on_rung_opened(rung, track)
+        self._delivery.extend_gap(until_pts, is_open=self._backlog.needs_keyframe)

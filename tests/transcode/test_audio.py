@@ -10,9 +10,9 @@ import pytest
 from media.packet import CLOCK_HZ, Packet
 from media.timing import rescale
 from transcode.audio import ENCODINGS
+from transcode.delivery import AUDIO_TRACKS
 from transcode.message import ActivateAudio, EncodedAudio, Flush, Message
 from transcode.pipeline import Pipeline
-from transcode.supervisor import AUDIO_TRACKS
 
 from .source import audio, messages
 

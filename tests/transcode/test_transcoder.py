@@ -279,6 +279,20 @@ async def test_nothing_wanted_means_no_worker(transcoder: Transcoder, sink: Reco
     assert len(sink.video) == known
 
 
+async def test_a_run_that_ends_before_its_worker_is_there(transcoder: Transcoder, sink: Recorder) -> None:
+    transcoder.activate(SMALL, 0)
+    for packet in video(10):
+        transcoder.send(packet)
+    transcoder.flush()
+    transcoder.force_keyframe(20 * STEP)
+    for packet in video(10, start=20 * STEP):
+        transcoder.send(packet)
+    assert transcoder.worker_pid is None, "too fast for this test"
+    transcoder.flush()
+    await sink.until(lambda: sink.flushes == 2)
+    assert sink.pts == [index * STEP for index in (*range(10), *range(20, 30))]
+
+
 async def test_the_source_comes_back_as_another_one(transcoder: Transcoder, sink: Recorder) -> None:
     transcoder.activate(SMALL, 0)
     await feed(transcoder, video(20))

@@ -1,0 +1,72 @@
+"""From a worker's messages to the sink: only what is wanted, never twice, gaps said in their order."""
+
+from __future__ import annotations
+
+from media.aac import aac_track
+from media.h264 import h264_track
+from media.opus import opus_track
+from media.packet import AudioTrack, Packet, VideoTrack
+from transcode.gap import Gap
+from transcode.message import EncodedAudio, Frames, RungOpened
+from transcode.port import TranscoderSink
+from transcode.wanted import Wanted
+
+AUDIO_TRACKS: dict[str, AudioTrack] = {"aac": aac_track(bytes.fromhex("1190")), "opus": opus_track(2)}
+"""What `transcode.audio` makes, always: AAC-LC 48 kHz stereo, and Opus stereo."""
+
+
+class Delivery:
+    """Hands encoded media to the sink.
+
+    Args:
+        sink: takes it.
+        wanted: says what is wanted, and is told what has come.
+    """
+
+    def __init__(self, sink: TranscoderSink, wanted: Wanted) -> None:
+        self._sink = sink
+        self._wanted = wanted
+        self._tracks: dict[str, VideoTrack] = {}
+        self.gap = Gap()
+
+    def open_rung(self, message: RungOpened) -> None:
+        """Tell of a rung's parameter sets, unless they are those that the sink knows."""
+        track = h264_track(message.config)
+        if message.rung in self._wanted.rungs and self._tracks.get(message.rung) != track:
+            self._tracks[message.rung] = track
+            self._sink.on_rung_opened(message.rung, track)
+
+    def close_rung(self, rung: str) -> None:
+        """Forget a rung: when it comes back, the sink is told again."""
+        self._tracks.pop(rung, None)
+
+    def open_audio(self, output: str) -> None:
+        """Tell of an audio output's configuration, which is constant."""
+        self._sink.on_audio_opened(output, AUDIO_TRACKS[output])
+
+    def deliver_frames(self, message: Frames) -> None:
+        """Hand over the rungs of one source frame."""
+        pts = message.pts
+        frames = {
+            frame.rung: Packet(self._tracks[frame.rung], pts, pts, frame.data, frame.is_keyframe)
+            for frame in message.frames
+            if frame.rung in self._tracks and self._wanted.take_frame(frame.rung, pts, frame.is_keyframe)
+        }
+        self._wanted.forget_keyframes(pts)
+        if frames:
+            self._sink.on_video(pts, frames)
+
+    def deliver_audio(self, message: EncodedAudio) -> None:
+        """Hand over an audio packet."""
+        if self._wanted.take_audio(message.output, message.pts):
+            track = AUDIO_TRACKS[message.output]
+            packet = Packet(track, message.pts, message.pts, message.data, is_keyframe=True)
+            self._sink.on_audio(message.output, packet)
+
+    def extend_gap(self, until_pts: int | None, *, is_open: bool) -> None:
+        """Say that frames are lost, now or when those before them are there; None: none are."""
+        if until_pts is None or not self._wanted.rungs:
+            return
+        self.gap.extend(until_pts, is_open=is_open)
+        if self.gap.is_known:
+            self._sink.on_gap(self._wanted.rungs, self.gap.until_pts)
