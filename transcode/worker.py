@@ -11,6 +11,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import queue
+import resource
 import socket
 import sys
 import threading
@@ -23,6 +24,10 @@ from transcode.wire import MessageReader, serialize
 
 NICENESS = 5
 """Encoders yield to the server's event loop, which feeds everybody; with idle cores it changes nothing."""
+
+MAX_ADDRESS_SPACE_BYTES = 4 << 30
+"""A worker for 2160p has 0.4 GB resident. A hostile parameter set that asks for pictures of gigabytes costs its own
+broadcast a worker, and nobody else their memory."""
 
 MAX_QUEUED_MESSAGES = 8
 """Between reader and pipeline. What waits further up waits in the server, where it can be dropped."""
@@ -114,6 +119,7 @@ def main() -> None:
     """Run as a process; the socket's file descriptor is the one argument."""
     faulthandler.enable()
     os.nice(NICENESS)
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESS_SPACE_BYTES, MAX_ADDRESS_SPACE_BYTES))
     worker = Worker(socket.socket(fileno=int(sys.argv[1])))
     try:
         worker.run()

@@ -142,7 +142,7 @@ async def test_frames_go_on_soon_after_a_kill(transcoder: Transcoder, sink: Reco
     kill(transcoder)
     killed, known = loop.time(), len(sink.video)
     await sink.until(lambda: len(sink.video) > known + 2)
-    assert loop.time() - killed < 0.5
+    assert loop.time() - killed < 1.0, "0.2 to 0.35 on an idle machine"
     await feeding
     await finish(transcoder, sink)
     assert_complete(sink, 100, {"144p"})
@@ -151,7 +151,7 @@ async def test_frames_go_on_soon_after_a_kill(transcoder: Transcoder, sink: Reco
 async def test_a_hung_worker_is_replaced(
     transcoder: Transcoder, sink: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "TICK_S", 0.1)
+    monkeypatch.setattr(process, "TICK_S", 0.2)
     transcoder.activate(SMALL, 0)
     packets = video(75)
     await feed(transcoder, packets[:40])
@@ -166,12 +166,12 @@ async def test_a_hung_worker_is_replaced(
 async def test_an_idle_worker_answers_its_heartbeat(
     transcoder: Transcoder, sink: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "TICK_S", 0.05)
+    monkeypatch.setattr(process, "TICK_S", 0.1)
     transcoder.activate(SMALL, 0)
     await feed(transcoder, video(5))
     await sink.until(lambda: len(sink.video) >= 4)
     pid = transcoder.worker_pid
-    await asyncio.sleep(0.8)
+    await asyncio.sleep(1.2)
     assert transcoder.worker_pid == pid
 
 
