@@ -49,7 +49,7 @@ class WorkerPool:
             raise LocalStateError("the pool of workers is closed")
         while self._spares:
             worker = self._spares.pop()
-            if worker.is_usable:
+            if worker.is_usable and await worker.responds():
                 self._start_refill(REFILL_DELAY_S)
                 return worker
             self._end(worker.kill())

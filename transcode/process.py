@@ -26,6 +26,9 @@ MAX_SILENT_TICKS = 6
 """3 s without a word while a ping waits for its answer. Counted in ticks of our own: when this process itself stalls,
 it is one late tick, and not the worker's silence."""
 
+ECHO_TIMEOUT_S = 1.0
+"""An idle worker answers within a millisecond, on a machine that is overloaded a hundred times that."""
+
 STOP_TIMEOUT_S = 1.0
 """Between closing the socket, SIGTERM and SIGKILL."""
 
@@ -62,6 +65,7 @@ class WorkerProcess(asyncio.Protocol):
         self._process: asyncio.subprocess.Process | None = None
         self._receiver: Receiver | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._echo: asyncio.Future[None] | None = None
         self._silent_ticks = 0
         self._pings = 0
         self._answered = 0
@@ -107,6 +111,15 @@ class WorkerProcess(asyncio.Protocol):
     def is_usable(self) -> bool:
         """Whether nothing has gone wrong with it so far."""
         return self._loss is None
+
+    async def responds(self) -> bool:
+        """Ask it for a sign of life. A spare may have died a moment ago and nobody has noticed yet."""
+        self._echo = asyncio.get_running_loop().create_future()
+        self._pings += 1
+        self.send(Ping(self._pings))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._echo, ECHO_TIMEOUT_S)
+        return self._loss is None and self._answered == self._pings
 
     def attach(self, receiver: Receiver) -> None:
         """Begin to work with it: messages and losses go to `receiver`, the heartbeat starts."""
@@ -174,6 +187,7 @@ class WorkerProcess(asyncio.Protocol):
                     self._ready.set_result(None)
             case Ping(number):
                 self._answered = number
+                self._settle_echo()
             case Failed(reason):
                 self._lose(reason)
             case _ if self._receiver is not None:
@@ -199,9 +213,14 @@ class WorkerProcess(asyncio.Protocol):
         self._stop_timer()
         if not self._ready.done():
             self._ready.set_exception(TranscodeError(reason))
+        self._settle_echo()
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
             receiver.on_lost(reason)
+
+    def _settle_echo(self) -> None:
+        if self._echo is not None and not self._echo.done():
+            self._echo.set_result(None)
 
     def _close(self) -> None:
         self.detach()

@@ -130,3 +130,18 @@ async def test_a_closed_pool_gives_nothing() -> None:
     await pool.close()
     with pytest.raises(LocalStateError):
         await pool.take()
+
+
+async def test_a_spare_that_was_killed_unnoticed_is_not_handed_out() -> None:
+    pool = WorkerPool(warm=1)
+    await pool.start()
+    try:
+        spare = await pool.take()
+        pool.release(spare)
+        second = await pool.take()
+        assert await second.responds()
+        os.kill(second.pid, signal.SIGKILL)
+        assert not await second.responds()
+        pool.release(second, at_once=True)
+    finally:
+        await pool.close()
