@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from media.error import ConfigError
-from mediaserver.config import Settings, load_settings
+from mediaserver.config import Settings
 from mediaserver.config_rule import remarks
 from mediaserver.encoder_check import EncoderState, try_encoders
+from mediaserver.environment import load_settings
 
 LEAST_FREE_BYTES = 200 * 1024**2
 """Below this much free space under DATA_DIR the server cannot be trusted to keep what it is told."""

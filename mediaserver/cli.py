@@ -147,7 +147,7 @@ def _run(*, demo: bool) -> None:
 
 
 def _settings() -> Settings:
-    from mediaserver.config import load_settings  # noqa: PLC0415 keeps --help fast
+    from mediaserver.environment import load_settings  # noqa: PLC0415 keeps --help fast
 
     try:
         return load_settings()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-if TYPE_CHECKING:
-    from mediaserver.config import Settings
+from mediaserver.config import Settings
 
 UNSUPPORTED: dict[str, str] = {
     "database_url": "streams are kept under DATA_DIR",

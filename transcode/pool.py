@@ -49,13 +49,20 @@ class WorkerPool:
             raise LocalStateError("the pool of workers is closed")
         while self._spares:
             worker = self._spares.pop()
-            if worker.is_usable and await worker.responds():
+            if await self._responds(worker):
                 self._start_refill(REFILL_DELAY_S)
                 return worker
             self._end(worker.kill())
         worker = await WorkerProcess.spawn()
         self._start_refill(REFILL_DELAY_S)
         return worker
+
+    async def _responds(self, worker: WorkerProcess) -> bool:
+        try:
+            return worker.is_usable and await worker.responds()
+        except BaseException:
+            self._end(worker.kill())  # cancelled: nobody has it now
+            raise
 
     def release(self, worker: WorkerProcess, *, at_once: bool = False) -> None:
         """End a worker in the background; `at_once` for one that no longer responds."""

@@ -244,7 +244,8 @@ class Rungs:
         if rendition.name in self._encoded:
             self._transcoder.force_keyframe(at, rendition.name)
             return
-        spec = rung_spec(rendition, video.frame_rate or DEFAULT_FRAME_RATE)
+        pixels = video.width * video.height
+        spec = rung_spec(rendition, video.frame_rate or DEFAULT_FRAME_RATE, source_pixels=pixels)
         self._encoded[rendition.name] = (spec, at)
         self._transcoder.activate(spec, at)
 

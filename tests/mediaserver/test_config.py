@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from media.error import ConfigError
-from mediaserver.config import Settings, load_settings
+from mediaserver.config import Settings
 from mediaserver.config_rule import remarks
+from mediaserver.environment import load_settings
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,11 +1,20 @@
 import { Icon } from "./icons";
 import type { MediaState } from "./media-state";
-import type { Actions } from "./player-view";
 import type { PlayerStats } from "./stats";
 import { text } from "./text";
 
 /** Within this of its target, playback counts as live. */
 const LIVE_TOLERANCE_S = 2;
+
+/** What a viewer can do to the player. */
+export interface Actions {
+  togglePlay(): void;
+  toggleMute(): void;
+  setVolume(volume: number): void;
+  toggleFullscreen(): void;
+  goLive(): void;
+  chooseLevel(name: string | null): void;
+}
 
 interface Props {
   media: MediaState;

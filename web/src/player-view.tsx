@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Broadcast, BroadcastState } from "./broadcast";
-import { Controls } from "./controls";
+import { type Actions, Controls } from "./controls";
 import { Icon } from "./icons";
 import { type MediaState, useMediaState } from "./media-state";
 import { Notice } from "./notice";
@@ -76,15 +76,6 @@ function Buffering({ media, state }: { media: MediaState; state: BroadcastState 
 function absenceReason(state: BroadcastState): string | null {
   if (!state.reachable) return text.state.reconnecting;
   return state.stream?.media?.connected === false ? text.state.publisherLost : null;
-}
-
-export interface Actions {
-  togglePlay(): void;
-  toggleMute(): void;
-  setVolume(volume: number): void;
-  toggleFullscreen(): void;
-  goLive(): void;
-  chooseLevel(name: string | null): void;
 }
 
 function actionsOn(broadcast: Broadcast, video: HTMLVideoElement | null, frame: HTMLElement | null): Actions {
