@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 SECRETS = (
@@ -56,6 +57,8 @@ def configure_logging(
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING if quiet else level.upper())
     _quieten(("asyncio", "aiohttp.access", "aioice", "aiortc", "libav"))
+    server = logging.getLogger("aiohttp.server")
+    server.filters[:] = [_tame_bad_requests]
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -99,6 +102,18 @@ def _renderer(is_console: bool) -> Iterable[Processor]:
         plain = structlog.dev.plain_traceback
         return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     return [structlog.processors.JSONRenderer(ensure_ascii=False)]
+
+
+def _tame_bad_requests(record: logging.LogRecord) -> bool:
+    """Say in one line that a client did not speak HTTP; aiohttp calls it an error and prints its own stack."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        peer = record.args[0] if isinstance(record.args, tuple) and record.args else "unknown"
+        reason = error.message.strip().partition(":")[0].lower()
+        record.msg, record.args, record.exc_info = "http refused", (), None
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        record.__dict__ |= {"peer": peer, "reason": f"not an HTTP request: {reason}"}
+    return record.levelno >= logging.getLogger().level
 
 
 def _quieten(names: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
+from aiohttp.http_exceptions import BadHttpMessage
 
 from control_api.key import new_channel_key, new_stream_key
 from control_api.playback import PlaybackSigner
@@ -99,3 +100,23 @@ def test_console(capsys: pytest.CaptureFixture[str]) -> None:
     assert "stream_id=s" in text
     assert "ValueError: a fault" in text
     assert "\x1b" not in text
+
+
+def test_a_client_that_speaks_no_http_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json")
+    server = logging.getLogger("aiohttp.server")
+    bad = BadHttpMessage("Invalid char in url query:\n\n  b'GET /x?\\xff HTTP/1.1'\n  ^")
+    server.error("Error handling request from %s", "192.0.2.1", exc_info=bad)
+    server.error("Error handling request from %s", "192.0.2.1", exc_info=ValueError("ours"))
+    refused, fault = lines(capsys)
+    assert (refused["event"], refused["level"], refused["peer"]) == ("http refused", "info", "192.0.2.1")
+    assert refused["reason"] == "not an HTTP request: invalid char in url query"
+    assert "exception" not in refused
+    assert fault["level"] == "error"
+    assert "ValueError: ours" in fault["exception"]
+
+
+def test_quiet_logs_leave_bad_requests_out(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json", quiet=True)
+    logging.getLogger("aiohttp.server").error("from %s", "192.0.2.1", exc_info=BadHttpMessage("no"))
+    assert lines(capsys) == []
