@@ -11,6 +11,7 @@ MediaServerError
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 
@@ -59,3 +60,11 @@ class CapacityError(MediaServerError):
 
 class TranscodeError(MediaServerError):
     """A codec or its worker process failed."""
+
+
+def os_reason(error: OSError) -> str:
+    """Say why in the system's words: asyncio puts a sentence with the address into `strerror`."""
+    # Names that cannot be resolved have errors below zero, which only their own text explains.
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)

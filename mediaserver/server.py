@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import time
@@ -16,7 +15,7 @@ from aiohttp import web
 
 from control_api.playback import PlaybackSigner
 from hls.config import HlsConfig
-from media.error import ConfigError
+from media.error import ConfigError, os_reason
 from mediaserver.config import Settings
 from mediaserver.control import open_control_plane
 from mediaserver.demo import demo_broadcast, ready_stream
@@ -121,7 +120,7 @@ async def _serving_http(settings: Settings, application: web.Application) -> Asy
             await web.TCPSite(runner, settings.host, settings.port).start()
         except OSError as error:
             where = f"PORT={settings.port}: cannot listen for HTTP on {settings.host}"
-            raise ConfigError([f"{where}: {os.strerror(error.errno or 0)}"]) from error
+            raise ConfigError([f"{where}: {os_reason(error)}"]) from error
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

@@ -1,4 +1,7 @@
-"""Audio tags to packets (FLV 10.1, E.4.2; the codec layer of RTMP audio messages)."""
+"""Audio tags to packets (FLV 10.1, E.4.2; the codec layer of RTMP audio messages).
+
+FFmpeg 8 and newer send AAC of more than two channels in the form of Enhanced RTMP, so AAC is read in both.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,19 @@ from rtmp.error import RefusedError
 
 _TICKS_PER_MS = 90
 
+_ENHANCED = 9
 _AAC = 10
 _SEQUENCE_HEADER = 0
 _RAW = 1
 
+_FOURCC_NAMES = {
+    b"mp4a": "AAC", b"Opus": "Opus", b"fLaC": "FLAC", b".mp3": "MP3", b"ac-3": "AC-3", b"ec-3": "E-AC-3",
+}  # fmt: skip
+_ENHANCED_MULTITRACK = 5
+
 _CODEC_NAMES = {
     0: "PCM", 1: "ADPCM", 2: "MP3", 3: "PCM", 4: "Nellymoser", 5: "Nellymoser", 6: "Nellymoser",
-    7: "G.711 A-law", 8: "G.711 mu-law", 9: "of Enhanced RTMP", 11: "Speex", 14: "MP3", 15: "device specific",
+    7: "G.711 A-law", 8: "G.711 mu-law", 11: "Speex", 14: "MP3", 15: "device specific",
 }  # fmt: skip
 
 
@@ -50,15 +59,11 @@ class AudioTagReader:
         """
         if len(payload) < 2:
             return None
-        codec = payload[0] >> 4
-        if codec != _AAC:
-            name = _CODEC_NAMES.get(codec, f"number {codec}")
-            detail = f"audio codec {name} is not supported: set the encoder to AAC"
-            raise RefusedError("NetStream.Publish.Rejected", detail)
-        if payload[1] == _SEQUENCE_HEADER:
-            self._read_header(payload[2:], bitrate_bps)
-        elif payload[1] == _RAW and self._track is not None:
-            return self._read_frame(payload[2:], timestamp, self._track)
+        kind, data = _read_enhanced(payload) if payload[0] >> 4 == _ENHANCED else _read_plain(payload)
+        if kind == _SEQUENCE_HEADER:
+            self._read_header(data, bitrate_bps)
+        elif kind == _RAW and self._track is not None:
+            return self._read_frame(data, timestamp, self._track)
         return None
 
     def _read_header(self, header: bytes, bitrate_bps: int | None) -> None:
@@ -72,3 +77,27 @@ class AudioTagReader:
             return None
         time = self._clock.unwrap(timestamp) * _TICKS_PER_MS
         return Packet(track, time, time, data, is_keyframe=True)
+
+
+def _read_plain(payload: bytes) -> tuple[int, bytes]:
+    codec = payload[0] >> 4
+    if codec != _AAC:
+        raise _refusal(_CODEC_NAMES.get(codec, f"number {codec}"))
+    return payload[1], payload[2:]
+
+
+def _read_enhanced(payload: bytes) -> tuple[int, bytes]:
+    """Read a tag of Enhanced RTMP v2, whose packet types 0 and 1 are those of AAC."""
+    kind, fourcc = payload[0] & 0x0F, payload[1:5]
+    if kind == _ENHANCED_MULTITRACK:
+        detail = "several audio tracks over Enhanced RTMP are not supported: set the encoder to one track"
+        raise RefusedError("NetStream.Publish.Rejected", detail)
+    if fourcc != b"mp4a":
+        name = _FOURCC_NAMES.get(fourcc, repr(fourcc)[2:-1])
+        raise _refusal(f"{name} over Enhanced RTMP")
+    return kind, payload[5:]
+
+
+def _refusal(name: str) -> RefusedError:
+    detail = f"audio codec {name} is not supported: set the encoder to AAC"
+    return RefusedError("NetStream.Publish.Rejected", detail)

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from media.error import CapacityError, ConfigError, PeerError, StreamError
+from media.error import CapacityError, ConfigError, PeerError, StreamError, os_reason
 from media.packet import Packet
 from rtmp.connection import ServerConnection
 from rtmp.event import Event, MetadataReceived, PublishEnded, PublishRequested
@@ -68,8 +68,8 @@ class RtmpServer:
                 self._on_connection, self._host or None, self._port, limit=READ_BYTES
             )
         except OSError as problem:
-            where = f"{self._host or '*'}:{self._port}"
-            raise ConfigError([f"cannot listen for RTMP on {where}: {problem.strerror}"]) from problem
+            where = f"RTMP_PORT={self._port}: cannot listen for RTMP on {self._host or 'any address'}"
+            raise ConfigError([f"{where}: {os_reason(problem)}"]) from problem
 
     @property
     def is_listening(self) -> bool:

@@ -63,3 +63,30 @@ def test_other_codecs_are_refused_by_name(first: int, name: str) -> None:
 def test_damaged_header_is_refused() -> None:
     with pytest.raises(PeerError, match="AAC"):
         AudioTagReader(TimestampUnwrapper()).read(b"\xaf\x00\x0a\x10", 0)
+
+
+def test_aac_of_enhanced_rtmp() -> None:
+    reader = AudioTagReader(TimestampUnwrapper())
+    assert reader.read(b"\x94mp4a\x01\x06\x00\x00\x00\x3f", 0) is None
+    assert reader.read(b"\x90mp4a" + bytes.fromhex("11b0"), 0) is None
+    packet = reader.read(b"\x91mp4aframe", 23)
+    assert packet is not None
+    assert (packet.pts, packet.data) == (2070, b"frame")
+    assert isinstance(packet.track, AudioTrack)
+    assert (packet.track.codec, packet.track.channels) == ("aac", 6)
+    assert reader.read(b"\x92mp4a", 46) is None
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        (b"\x90Opusx", "audio codec Opus over Enhanced RTMP is not supported: set the encoder to AAC"),
+        (b"\x91\xff\x00ab", "audio codec \\xff\\x00ab over Enhanced RTMP is not supported"),
+        (b"\x95\x00mp4a\x00", "several audio tracks over Enhanced RTMP are not supported"),
+        (b"\x90m", "audio codec m over Enhanced RTMP is not supported"),
+    ],
+)
+def test_other_enhanced_audio_is_refused_by_name(payload: bytes, words: str) -> None:
+    with pytest.raises(RefusedError) as refusal:
+        AudioTagReader(TimestampUnwrapper()).read(payload, 0)
+    assert str(refusal.value).startswith(words)

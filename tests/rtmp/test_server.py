@@ -318,6 +318,11 @@ async def test_closing_the_server_says_goodbye(
 
 async def test_port_in_use_is_one_sentence(server: RtmpServer, gate: RecordingGate) -> None:
     second = RtmpServer(gate, "127.0.0.1", server.port)
-    with pytest.raises(ConfigError, match=r"cannot listen for RTMP on 127.0.0.1:\d+: .*in use"):
+    with pytest.raises(ConfigError, match=r"RTMP_PORT=\d+: cannot listen for RTMP on 127.0.0.1: .*in use"):
         await second.start()
     await second.close()
+
+
+async def test_host_that_does_not_exist(gate: RecordingGate) -> None:
+    with pytest.raises(ConfigError, match=r"cannot listen for RTMP on no\.such\.host\.invalid: [A-Z]"):
+        await RtmpServer(gate, "no.such.host.invalid", 0).start()
