@@ -7,10 +7,12 @@ socket; time is asked of the clock that was handed in.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 import structlog
 
 from hls.output import HlsOutput
+from media.error import LocalStateError
 from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
 
 from .clock import SourceClock
@@ -22,6 +24,9 @@ log = structlog.get_logger(__name__)
 MAX_KEYFRAME_INTERVAL = 4 * CLOCK_HZ
 """A source without an IDR for so long does not suit as the top rung: its segments would pass the constant
 EXT-X-TARGETDURATION. OBS sends one every 8.3 s unless told otherwise."""
+
+RARE_KEYFRAMES = "No keyframe for 4 s"
+REMEDY = "Set the keyframe interval to 2 s (OBS: Settings, Output, Keyframe Interval)"
 
 
 class Broadcast:
@@ -55,11 +60,28 @@ class Broadcast:
         self._video: VideoTrack | None = None
         self._audio: AudioTrack | None = None
         self._audio_changed = False
+        self._has_rare_keyframes = False
 
     @property
     def has_media(self) -> bool:
         """Whether a source is on the timeline now."""
         return self._clock is not None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is not as it should be, in words for the streamer."""
+        found = []
+        if self._intake is not None and self._intake.has_seen_audio:
+            found.append("Only audio arrives: the broadcast goes on with the next keyframe of the video.")
+        elif self._intake is not None:
+            found.append("Waiting for a keyframe of the video.")
+        elif self.has_media and (self._audio is None or self.rungs.is_audio_missing):
+            found.append("No audio arrives: viewers hear silence.")
+        if self._has_rare_keyframes:
+            found.append(f"{RARE_KEYFRAMES}: the source's own quality is encoded anew. {REMEDY}.")
+        if self.rungs.failure is not None:
+            found.append(f"Only the source's own quality is available: {self.rungs.failure}")
+        return found
 
     @property
     def video(self) -> VideoTrack | None:
@@ -91,21 +113,26 @@ class Broadcast:
 
     async def finish(self) -> None:
         """End the broadcast: the encoders deliver what they have, the playlists get their ENDLIST."""
-        self.end_source()
-        await self.rungs.drain()
-        self.output.finish()
-        await self.rungs.close()
+        async with AsyncExitStack() as ending:
+            # Whatever goes wrong before, players get their ENDLIST and no worker stays.
+            ending.push_async_callback(self.rungs.close)
+            ending.callback(self.output.finish)
+            self.end_source()
+            await self.rungs.drain()
 
     def _start_run(self, intake: Intake) -> None:
+        waited = intake.waited
         held = intake.release()
+        first = held[0]
+        if not isinstance(first.track, VideoTrack):
+            raise LocalStateError("a run has to begin with video")
         at = self._timeline.position
-        waited = (held[-1].dts - held[0].dts) / CLOCK_HZ
         self._intake = None
-        self._video, self._audio, self._audio_changed = intake.video, intake.audio, False
-        self._clock = SourceClock(at, held[0])
-        self._open_segment(at, self._wall_clock() - max(0.0, waited))
-        if self._video is not None:
-            self.rungs.begin(self._video, self._audio, at)
+        self._video, self._audio = first.track, intake.audio
+        self._audio_changed = self._has_rare_keyframes = False
+        self._clock = SourceClock(at, first)
+        self._open_segment(at, self._wall_clock() - waited / CLOCK_HZ)
+        self.rungs.begin(first.track, self._audio, at)
         for packet in held:
             self.receive(packet)
 
@@ -115,9 +142,9 @@ class Broadcast:
         elif (
             packet.track != self._video
             or clock.is_jump(packet)
-            or (self._audio_changed and packet.is_keyframe)
+            or (packet.is_keyframe and (self._audio_changed or self.rungs.should_copy))
         ):
-            self._log.info("source restarted", reason="configuration changed or timestamps jumped")
+            self._log.info("source restarted", reason="tracks changed, timestamps jumped, or encoders failed")
             self.begin_source(self._audio)
             self.receive(packet)
         else:
@@ -128,7 +155,9 @@ class Broadcast:
             # A new init segment needs a discontinuity on all renditions: it waits for the next keyframe.
             self._audio, self._audio_changed = packet.track, True
         times = clock.audio(packet)
-        self.rungs.receive_audio(Packet(packet.track, times.pts, times.dts, packet.data, is_keyframe=True))
+        if times is not None:
+            audio = Packet(packet.track, times.pts, times.dts, packet.data, is_keyframe=True)
+            self.rungs.receive_audio(audio)
 
     def _receive_video(self, clock: SourceClock, packet: Packet) -> None:
         times = clock.video(packet)
@@ -136,7 +165,7 @@ class Broadcast:
         if self._timeline.advance(times.dts, can_cut):
             self.rungs.cut(times.dts)
             self._on_segment()
-        elif self.rungs.is_copying and self._is_overdue(times.dts):
+        elif self.rungs.is_copying and self.rungs.failure is None and self._is_overdue(times.dts):
             self._encode_source(times.dts)
         self.rungs.receive_video(Packet(packet.track, times.pts, times.dts, packet.data, packet.is_keyframe))
 
@@ -145,9 +174,9 @@ class Broadcast:
         return segment is not None and dts - segment.start >= MAX_KEYFRAME_INTERVAL
 
     def _encode_source(self, at: int) -> None:
+        self._has_rare_keyframes = True
         self._log.warning(
-            "the source's own quality is encoded from here on: no keyframe for 4 s",
-            remedy="set the keyframe interval to 2 s (OBS: Settings, Output, Keyframe Interval)",
+            "the source's own quality is encoded from here on", reason=RARE_KEYFRAMES, remedy=REMEDY
         )
         self._timeline.end_segment(at)
         self._open_segment(at, self._wall_clock())

@@ -6,11 +6,15 @@ that nearly every source has; it never waits for long.
 
 from __future__ import annotations
 
-from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
+from media.packet import CLOCK_HZ, AudioTrack, Packet
 
 AUDIO_WAIT = CLOCK_HZ
 """Media time, from the first keyframe on, in which audio has to show up to be part of the start. Encoders send
 both within a few frames; one second keeps "publish to first part" below 1.5 s even for a silent source."""
+
+MAX_HELD = 600
+"""Packets; what a source of 240 frames a second sends while it is waited for, with its audio, and room to spare. One
+whose timestamps stand still is decided by this."""
 
 
 class Intake:
@@ -20,8 +24,9 @@ class Intake:
     """
 
     def __init__(self, audio: AudioTrack | None = None) -> None:
-        self.video: VideoTrack | None = None
         self.audio = audio
+        self.has_seen_audio = False
+        """Whether audio has come, be it alone."""
         self._held: list[Packet] = []
         self._newest = 0
 
@@ -30,20 +35,23 @@ class Intake:
         """Whether the tracks are known."""
         if not self._held:
             return False
-        return self.audio is not None or self._newest - self._held[0].dts >= AUDIO_WAIT
+        return self.audio is not None or self.waited >= AUDIO_WAIT or len(self._held) >= MAX_HELD
+
+    @property
+    def waited(self) -> int:
+        """Media time since the first keyframe, in ticks."""
+        return min(AUDIO_WAIT, abs(self._newest - self._held[0].dts)) if self._held else 0
 
     def receive(self, packet: Packet) -> None:
         """Take a packet; those before the first keyframe are only looked at."""
         if isinstance(packet.track, AudioTrack):
             self.audio = packet.track
+            self.has_seen_audio = True
             if self._held:
                 self._held.append(packet)
-            return
-        if not self._held and not packet.is_keyframe:
-            return
-        self.video = packet.track
-        self._newest = packet.dts
-        self._held.append(packet)
+        elif self._held or packet.is_keyframe:
+            self._newest = packet.dts
+            self._held.append(packet)
 
     def release(self) -> list[Packet]:
         """Hand over the held packets in their order; the first one is a video keyframe."""

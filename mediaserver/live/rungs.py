@@ -1,43 +1,33 @@
-"""The renditions of one broadcast: one rung copied from the source where it suits, the others encoded, one audio.
+"""The renditions of one broadcast at work: the source's own rung copied where it suits, the others encoded, one audio.
 
-Rungs are declared at the broadcast's first keyframe and live to its end, whatever the source does later.
+Rungs are declared at the broadcast's first keyframe and live to its end, whatever the source does later. A run of the
+source may begin while the encoders still deliver the tail of the run before; `on_flushed` stands between the two.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
-from fractions import Fraction
+from collections import deque
+from collections.abc import Collection, Mapping
 
 import structlog
 
 from hls.output import HlsOutput
-from hls.writer import Sample, VideoWriter
+from hls.writer import Sample
 from media.packet import AudioTrack, Packet, VideoTrack
-from media.rendition import Rendition, renditions_for
-from transcode.rung import RungSpec, codec_string, peak_bitrate_bps, rung_spec
+from media.rendition import Rendition
+from transcode.rung import rung_spec
 from transcode.supervisor import Transcoder, WorkerPool
 
+from .copied_run import CopiedRun
+from .declaration import Declaration, declare
 from .silence import SILENT_TRACK
-from .sound import Sound, suits_copy
+from .sound import suits_copy
 
 log = structlog.get_logger(__name__)
 
-AUDIO_BITRATE_BPS = 160_000
-"""Counted into each rung's BANDWIDTH: what encoders send and our own encoder makes, rounded up."""
-
-COPY_HEADROOM = Fraction(5, 4)
-"""BANDWIDTH of a copied rung over its announced rate: encoders hold a rate over seconds, not over a segment."""
-
-DEFAULT_FRAME_RATE = Fraction(30)
-
 DRAIN_S = 1.0
 """How long an ending broadcast waits for its encoders; they are a few frames behind."""
-
-
-def suits_copy_video(track: VideoTrack) -> bool:
-    """Tell whether every player decodes this source as it is: H.264, 8 bits, 4:2:0."""
-    return track.codec == "h264" and track.bit_depth == 8 and track.chroma_format_idc == 1
 
 
 class Rungs:
@@ -57,40 +47,54 @@ class Rungs:
         self._transcoder = Transcoder(pool, self)
         self._quality = quality
         self._wanted = wanted
-        self._renditions: Sequence[Rendition] = ()
-        self._writers: dict[str, VideoWriter] = {}
-        self._encoded: dict[str, tuple[RungSpec, int]] = {}
-        self._sound: Sound | None = None
+        self._declared = Declaration()
         self._source: VideoTrack | None = None
-        self._flushed = asyncio.Event()
-        self._flushed.set()
-        self._run_end = 0
-        self.is_copying = False
-        """Whether the top rung is the source's own bits now; then segments begin at its keyframes only."""
+        self._copied: CopiedRun | None = None
+        self._encoded: dict[str, int] = {}  # names, with the place on the timeline since when
+        self._encodes_audio = False
+        self._tails: deque[int] = deque()  # ends of the runs of which the encoders still have something
+        self._has_no_tail = asyncio.Event()
+        self._has_no_tail.set()
         self.failure: str | None = None
         """Why encoded rungs carry nothing, None while they do."""
 
     @property
     def names(self) -> list[str]:
         """The rungs of this broadcast, best first."""
-        return [rendition.name for rendition in self._renditions]
+        return self._declared.names
 
     @property
     def transcoder(self) -> Transcoder:
         """The supervised worker behind the encoded rungs."""
         return self._transcoder
 
+    @property
+    def is_copying(self) -> bool:
+        """Whether the top rung is the source's own bits now; then segments begin at its keyframes only."""
+        return self._copied is not None
+
+    @property
+    def is_audio_missing(self) -> bool:
+        """Whether silence stands in for audio that has stopped to come."""
+        return self._declared.sound is not None and self._declared.sound.is_missing
+
+    @property
+    def should_copy(self) -> bool:
+        """Whether a new run would bring a rung back that failed encoders have left without media."""
+        source = self._source if self.failure is not None and not self.is_copying else None
+        return source is not None and self._declared.can_copy(source)
+
     def begin(self, video: VideoTrack, audio: AudioTrack | None, at: int) -> None:
         """Start a run of the source at a timeline position, which is the start of a segment."""
-        if not self._renditions:
-            self._declare(video, audio)
+        if not self._declared.renditions:
+            self._declared = declare(self._output, video, audio, quality=self._quality, wanted=self._wanted)
+            self._log.info("renditions declared", rungs=self.names)
         self._source = video
-        self.is_copying = False
-        own = self._source_rendition
-        if own is not None and suits_copy_video(video):
-            self._copy(own.name, video, at)
-        for rendition in self._renditions:
-            if not (self.is_copying and rendition.is_source):
+        can_copy = self._declared.can_copy(video)
+        for rendition in self._declared.renditions:
+            if can_copy and rendition.is_source:
+                self._copy(rendition.name, video, at)
+            else:
                 self._encode(rendition, video, at)
         self._begin_sound(audio, at)
 
@@ -101,22 +105,20 @@ class Rungs:
 
     def encode_source(self, at: int) -> None:
         """Go on with the source's rung encoded, from a new segment at `at` on, behind a discontinuity."""
-        own = self._source_rendition
+        own = self._declared.own
         if own is None or self._source is None:
             return
-        self.is_copying = False
-        self._writers[own.name].advance(at)
+        self._end_copy(at)
         self.cut(at)
         self._encode(own, self._source, at)
 
     def receive_video(self, packet: Packet) -> None:
         """Take a video packet on the timeline, after the timeline has been advanced to it."""
         frontier = self._output.timeline.frontier
-        own = self._source_rendition
-        if self.is_copying and own is not None:
-            writer = self._writers[own.name]
-            writer.add(Sample(packet.dts, packet.pts, packet.data, packet.is_keyframe))
-            writer.advance(frontier)
+        if self._copied is not None:
+            self._copied.receive(Sample(packet.dts, packet.pts, packet.data, packet.is_keyframe), frontier)
+            if self._copied.has_waited_long:
+                self._take_rung(self._copied)
         self._transcoder.send(packet)
         if self.failure is not None:
             self._advance_encoded(frontier)
@@ -124,35 +126,33 @@ class Rungs:
 
     def receive_audio(self, packet: Packet) -> None:
         """Take an audio packet on the timeline."""
-        if self._sound is None:
+        if self._declared.sound is None:
             return
         if isinstance(packet.track, AudioTrack) and suits_copy(packet.track):
-            self._sound.receive(packet)
+            self._declared.sound.receive(packet)
             self._advance_sound()
         else:
             self._transcoder.send(packet)
 
     def end_run(self, at: int) -> None:
         """End a run of the source at `at`, where the timeline has closed its segment."""
-        self._run_end = at
-        own = self._source_rendition
-        if self.is_copying and own is not None:
-            self._writers[own.name].advance(at)
-        if self._sound is not None:
-            self._sound.finish_run(at)
-        if self._encoded:
-            self._flushed.clear()
-        self._transcoder.flush()
+        self._end_copy(at)
         if self.failure is not None:
-            self._advance_encoded(at)
+            self._finish_run(at)
+        elif self._encoded or self._encodes_audio:
+            self._tails.append(at)
+            self._has_no_tail.clear()
+        if not self._encodes_audio:
+            self._finish_sound(at)
+        self._transcoder.flush()
 
     async def drain(self) -> None:
         """Wait, not for long, until the worker has delivered the tail of the last run; the rest becomes a gap."""
         try:
-            await asyncio.wait_for(self._flushed.wait(), DRAIN_S)
+            await asyncio.wait_for(self._has_no_tail.wait(), DRAIN_S)
         except TimeoutError:
             self._log.warning("encoders did not finish in time, the last part is missing on encoded rungs")
-            self._advance_encoded(self._run_end)
+            self._finish_tails()
 
     async def close(self) -> None:
         """Stop the worker."""
@@ -162,12 +162,12 @@ class Rungs:
 
     def on_rung_opened(self, rung: str, track: VideoTrack) -> None:
         """Learn an encoded rung's parameter sets."""
-        self._writers[rung].set_track(track, self._encoded[rung][1])
+        self._declared.writers[rung].set_track(track, self._encoded[rung])
 
     def on_video(self, pts: int, frames: Mapping[str, Packet]) -> None:
         """Take all rungs of one source frame."""
         for name, packet in frames.items():
-            writer = self._writers[name]
+            writer = self._declared.writers[name]
             writer.add(Sample(packet.dts, packet.pts, packet.data, packet.is_keyframe))
             writer.advance(pts)
 
@@ -177,92 +177,96 @@ class Rungs:
 
     def on_audio(self, output: str, packet: Packet) -> None:
         """Take an encoded audio packet."""
-        if output == "aac" and self._sound is not None:
+        if output == "aac" and self._declared.sound is not None:
             track = SILENT_TRACK
-            self._sound.receive(Packet(track, packet.pts, packet.dts, packet.data, is_keyframe=True))
+            self._declared.sound.receive(Packet(track, packet.pts, packet.dts, packet.data, is_keyframe=True))
 
     def on_gap(self, rungs: Collection[str], until_pts: int) -> None:
         """Publish gaps for frames that will never come."""
         for name in rungs:
-            self._writers[name].advance(until_pts)
+            self._declared.writers[name].advance(self._encoded_until(name, until_pts))
 
     def on_flushed(self) -> None:
-        """Publish the tail of a run: the worker has delivered everything."""
-        self._flushed.set()
-        self._advance_encoded(self._run_end)
+        """Publish the tail of a run: the worker has delivered everything of it."""
+        if self._tails:
+            self._finish_run(self._tails.popleft())
+        if not self._tails:
+            self._has_no_tail.set()
 
     def on_failed(self, reason: str) -> None:
         """Go on with the copied rung alone."""
         self.failure = reason
-        self._flushed.set()
         self._log.error("encoding stopped, the source's own quality goes on", reason=reason)
+        self._finish_tails()
         self._advance_encoded(self._output.timeline.frontier)
 
-    # Renditions.
-
-    @property
-    def _source_rendition(self) -> Rendition | None:
-        return next((rendition for rendition in self._renditions if rendition.is_source), None)
-
-    def _declare(self, video: VideoTrack, audio: AudioTrack | None) -> None:
-        rungs = renditions_for(video.width, video.height, video.sample_aspect_ratio, self._quality)
-        if self._wanted is not None:
-            rungs = [rung for rung in rungs if rung.name in self._wanted] or rungs[:1]
-        self._renditions = rungs
-        for rung in rungs:
-            self._writers[rung.name] = self._declare_rung(rung, video)
-        track = audio if audio is not None and suits_copy(audio) else SILENT_TRACK
-        self._sound = Sound(self._output.add_audio(track))
-        self._log.info("renditions declared", rungs=[rung.name for rung in rungs])
-
-    def _declare_rung(self, rung: Rendition, video: VideoTrack) -> VideoWriter:
-        frame_rate = video.frame_rate or DEFAULT_FRAME_RATE
-        spec = rung_spec(rung, frame_rate)
-        segment_s = self._output.config.segment_s
-        bandwidth = peak_bitrate_bps(spec, segment_s)
-        codecs = codec_string(spec)
-        if rung.is_source and suits_copy_video(video):
-            codecs = video.codec_string
-            if video.bitrate_bps is not None:
-                bandwidth = int(video.bitrate_bps * COPY_HEADROOM)
-        return self._output.add_video(
-            rung.name,
-            width=rung.width,
-            height=rung.height,
-            frame_rate=frame_rate,
-            codec_string=codecs,
-            bandwidth_bps=bandwidth + AUDIO_BITRATE_BPS,
-        )
+    # Within.
 
     def _copy(self, name: str, video: VideoTrack, at: int) -> None:
-        self.is_copying = True
-        if self._encoded.pop(name, None) is not None:
-            self._transcoder.deactivate(name)
-        self._writers[name].set_track(video, at)
+        self._copied = CopiedRun(self._declared.writers[name], video, at)
+        if name not in self._encoded or not self._tails:
+            self._take_rung(self._copied)
+
+    def _take_rung(self, copied: CopiedRun) -> None:
+        own = self._declared.own
+        if own is not None and self._encoded.pop(own.name, None) is not None:
+            self._transcoder.deactivate(own.name)
+        copied.take_rung(self._output.timeline.frontier)
+
+    def _end_copy(self, at: int) -> None:
+        copied, self._copied = self._copied, None
+        if copied is not None:
+            if copied.is_waiting:
+                self._take_rung(copied)
+            copied.end(at)
 
     def _encode(self, rendition: Rendition, video: VideoTrack, at: int) -> None:
         if rendition.name in self._encoded:
             self._transcoder.force_keyframe(at, rendition.name)
             return
+        self._encoded[rendition.name] = at
         pixels = video.width * video.height
-        spec = rung_spec(rendition, video.frame_rate or DEFAULT_FRAME_RATE, source_pixels=pixels)
-        self._encoded[rendition.name] = (spec, at)
-        self._transcoder.activate(spec, at)
+        self._transcoder.activate(rung_spec(rendition, video.frame_rate, source_pixels=pixels), at)
 
-    def _begin_sound(self, audio: AudioTrack | None, at: int) -> None:
-        assert self._sound is not None  # noqa: S101 - `_declare` has made it
-        if audio is None or suits_copy(audio):
-            self._transcoder.deactivate_audio("aac")
-            self._sound.begin(audio, at)
-        else:
-            self._transcoder.activate_audio("aac")
-            self._sound.begin(SILENT_TRACK, at)
-
-    def _advance_sound(self) -> None:
-        if self._sound is not None:
-            # Segments can only begin at the newest video frame or later, so audio before it is settled.
-            self._sound.advance(self._output.timeline.position)
+    def _encoded_until(self, name: str, until: int) -> int:
+        """Limit what is said of encoded frames to those that a waiting copied run lets through."""
+        is_own = self._declared.own is not None and name == self._declared.own.name
+        if is_own and self._copied is not None:
+            return min(until, self._copied.at)
+        return until
 
     def _advance_encoded(self, frontier: int) -> None:
         for name in self._encoded:
-            self._writers[name].advance(frontier)
+            self._declared.writers[name].advance(self._encoded_until(name, frontier))
+
+    def _begin_sound(self, audio: AudioTrack | None, at: int) -> None:
+        if self._encodes_audio and self._tails:
+            self._finish_sound(self._tails[-1])  # what is not there yet would come behind the new run
+        self._encodes_audio = audio is not None and not suits_copy(audio)
+        if self._encodes_audio:
+            self._transcoder.activate_audio("aac")
+        else:
+            self._transcoder.deactivate_audio("aac")
+        if self._declared.sound is not None:
+            self._declared.sound.begin(SILENT_TRACK if self._encodes_audio else audio, at)
+
+    def _advance_sound(self) -> None:
+        if self._declared.sound is not None:
+            # Segments can only begin at the newest video frame or later, so audio before it is settled.
+            self._declared.sound.advance(self._output.timeline.position)
+
+    def _finish_sound(self, at: int) -> None:
+        if self._declared.sound is not None:
+            self._declared.sound.finish_run(at)
+
+    def _finish_run(self, at: int) -> None:
+        """Publish what there is of a run of the source that ended at `at`; what is missing becomes a gap."""
+        self._advance_encoded(at)
+        if self._copied is not None and self._copied.is_waiting and at >= self._copied.at:
+            self._take_rung(self._copied)
+        if self._encodes_audio and not self._output.timeline.is_open:
+            self._finish_sound(at)
+
+    def _finish_tails(self) -> None:
+        while self._tails:
+            self.on_flushed()

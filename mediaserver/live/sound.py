@@ -18,6 +18,9 @@ MAX_LAG = 3 * CLOCK_HZ // 2
 """How far audio may be behind video before silence takes its place: parts of the audio rendition, and with them
 every player, would have to wait for it."""
 
+REJOIN_LAG = CLOCK_HZ // 2
+"""How far silence that took the place of missing audio stays behind video, so that audio that comes back is in time."""
+
 
 def suits_copy(track: AudioTrack) -> bool:
     """Tell whether an audio track goes out as it came: AAC-LC with at most two channels."""
@@ -35,30 +38,33 @@ class Sound:
         self._track = SILENT_TRACK
         self._end = 0
         self._is_silent = True
-        self.filled = 0
-        """Ticks of silence put in for audio that did not come."""
+        self.is_missing = False
+        """Whether the run has an audio track of which nothing has come for a while."""
 
     def begin(self, track: AudioTrack | None, at: int) -> None:
         """Start a run of the source at a timeline position; no track means silence until the next run."""
         self._is_silent = track is None
+        self.is_missing = False
         if track is not None:
             self._track = track
         self._writer.set_track(self._track, at)
-        self._end = max(self._end, at)
+        self._end = at
 
     def receive(self, packet: Packet) -> None:
         """Take a packet on the timeline; what comes too late for its place is dropped."""
-        if packet.track != self._track or packet.pts < self._end - self._frame // 2:
+        if packet.track != self._track:
             return
-        self._write(packet)
+        self.is_missing = False
+        if packet.pts >= self._end - self._frame // 2:
+            self._write(packet)
 
     def advance(self, frontier: int) -> None:
         """Publish what lies before the video's frontier, with silence for what is missing."""
         if self._is_silent:
             self._fill(frontier)
-        elif frontier - self._end > MAX_LAG:
-            self.filled += frontier - self._end
-            self._fill(frontier)
+        elif self.is_missing or frontier - self._end > MAX_LAG:
+            self.is_missing = True
+            self._fill(frontier - REJOIN_LAG)
         self._writer.advance(frontier, self._end)
 
     def finish_run(self, at: int) -> None:

@@ -68,4 +68,4 @@ def test_dts_always_rise(steps: list[int]) -> None:
 
 def test_audio_shares_the_offset_of_video() -> None:
     clock = SourceClock(0, video(90_000, key=True))
-    assert clock.audio(Packet(AUDIO, 90_000 + 1920, 90_000 + 1920, b"", True)).pts == 1920
+    assert clock.audio(Packet(AUDIO, 90_000 + 1920, 90_000 + 1920, b"", True)) == (1920, 1920)
