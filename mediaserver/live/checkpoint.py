@@ -30,10 +30,10 @@ class CheckpointStore:
     def load(self, stream_id: str) -> Checkpoint | None:
         """Read a stream's checkpoint, None when there is none or it cannot be read."""
         try:
-            return Checkpoint(**json.loads(self._path(stream_id).read_text()))
+            return _parse(json.loads(self._path(stream_id).read_text()))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             log.warning(
                 "checkpoint unreadable, the broadcast starts over", stream_id=stream_id, error=str(error)
             )
@@ -59,7 +59,8 @@ class CheckpointStore:
 
     async def _write_pending(self) -> None:
         while self._pending:
-            stream_id, checkpoint = self._pending.popitem()
+            stream_id = next(iter(self._pending))
+            checkpoint = self._pending.pop(stream_id)
             try:
                 await asyncio.to_thread(self._write, stream_id, checkpoint)
             except OSError as error:
@@ -74,3 +75,9 @@ class CheckpointStore:
 
     def _path(self, stream_id: str) -> Path:
         return self._folder / f"{stream_id}.json"
+
+
+def _parse(fields: dict[str, object]) -> Checkpoint:
+    if not all(isinstance(value, int) and value >= 0 for value in fields.values()):
+        raise ValueError("fields have to be whole numbers")
+    return Checkpoint(**fields)  # type: ignore[arg-type]  # just checked

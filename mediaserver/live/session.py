@@ -6,7 +6,8 @@ preview (a publisher, not started) → live (started, with or without a publishe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -40,20 +41,15 @@ class Publication:
         self.encoder = encoder
         self.kick = kick
         self.audio: AudioTrack | None = None
+        self._is_broken = False
 
     def receive(self, packet: Packet) -> None:
         """Take a packet; a fault that it causes ends this publisher only."""
         if isinstance(packet.track, AudioTrack):
             self.audio = packet.track
-        try:
-            self._session.receive(self, packet)
-        except PeerError as error:
-            self.kick(f"the media cannot be used: {error}")
-        except (
-            Exception
-        ):  # a task boundary: one broken broadcast must not take the connection's neighbours along
-            log.exception("broadcast failed on a packet", stream_id=self._session.stream_id)
-            self.kick("the server failed on this media; it has been logged")
+        if not self._is_broken:
+            with self._kicking():
+                self._session.receive(self, packet)
 
     def receive_metadata(self, metadata: object) -> None:
         """Ignore what the publisher says about itself: tracks are read from the data."""
@@ -63,7 +59,21 @@ class Publication:
 
     def close(self, clean: bool) -> None:
         """End this publisher's part in the session."""
-        self._session.detach(self, clean)
+        with self._kicking():
+            self._session.detach(self, clean)
+
+    @contextmanager
+    def _kicking(self) -> Iterator[None]:
+        """Send this publisher away when the broadcast fails on what it sent; nobody else hears of it."""
+        try:
+            yield
+        except PeerError as error:
+            self._is_broken = True
+            self.kick(f"the media cannot be used: {error}")
+        except Exception:
+            self._is_broken = True
+            log.exception("broadcast failed", stream_id=self._session.stream_id)
+            self.kick("the server failed on this media; it has been logged")
 
 
 class Session:
@@ -135,11 +145,11 @@ class Session:
         self._log.info("publisher gone", peer=publication.peer, clean=clean)
         if self.broadcast is None or self.is_ended:
             return
-        self.broadcast.end_source()
         if clean:
             self._wait(self._graces.stop_s, "the encoder stopped")
         else:
             self._wait(self._graces.reconnect_s, "the encoder was lost and did not come back")
+        self.broadcast.end_source()
 
     async def end(self, reason: str) -> None:
         """End the stream: publisher out, playlists closed, worker stopped. Idempotent."""

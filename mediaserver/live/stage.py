@@ -30,8 +30,10 @@ from .session import Graces, Publication, Session
 log = structlog.get_logger(__name__)
 
 ENDED_KEPT = 20
-"""Ended broadcasts whose last playlists can still be fetched: players read the ENDLIST within seconds, and each
-holds up to a window of media in memory."""
+"""Ended broadcasts whose last playlists can still be fetched: players read the ENDLIST within seconds."""
+
+ENDED_BYTES = 512 << 20
+"""Media that they hold in memory together; the newest one stays in any case."""
 
 MAX_STREAMS = 1_000_000
 """How many streams are taken note of at the start; the store holds them in memory as well."""
@@ -71,7 +73,7 @@ class Stage:
         self._service: StreamService | None = None
         self._is_private: dict[str, bool] = {}
         self._sessions: dict[str, Session] = {}
-        self._ended: OrderedDict[str, Session] = OrderedDict()
+        self._ended: OrderedDict[str, HlsOutput] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -92,8 +94,6 @@ class Stage:
 
     async def close(self) -> None:
         """End every playlist and send every encoder away; the streams stay live for the next start."""
-        for task in self._tasks:
-            task.cancel()
         endings = [session.end("the server stops") for session in self._sessions.values()]
         await asyncio.gather(*self._tasks, *endings, return_exceptions=True)
         await self._checkpoints.close()
@@ -110,6 +110,8 @@ class Stage:
             raise StreamError("starting", "The server is starting. Try again in a moment.")
         stream = await self._service.authorize_publish(request.app, request.stream_key)
         await self._service.auto_start(stream.id)
+        if self._is_over(stream.id):
+            raise StreamError("already_ended", "The stream has just ended.")
         session = self._session(stream)
         publication = Publication(session, request.peer, request.encoder, kick)
         session.attach(publication)
@@ -124,12 +126,11 @@ class Stage:
             return {"connected": False}
         broadcast = session.broadcast
         facts: dict[str, object] = {"connected": True, "encoder": session.publication.encoder}
+        facts["warnings"] = broadcast.warnings if broadcast is not None else []
         if broadcast is not None and broadcast.video is not None:
             video = broadcast.video
             facts |= {"codec": video.codec_string, "width": video.width, "height": video.height}
             facts |= {"renditions": broadcast.rungs.names, "top_rung_copied": broadcast.rungs.is_copying}
-            if broadcast.rungs.failure is not None:
-                facts["warnings"] = [f"Only the source's own quality is available: {broadcast.rungs.failure}"]
         return facts
 
     async def start(self, stream: Stream) -> None:
@@ -141,12 +142,15 @@ class Stage:
         session = self._sessions.pop(stream_id, None)
         if session is None:
             return
-        self._ended[stream_id] = session
-        while len(self._ended) > ENDED_KEPT:
-            forgotten, _ = self._ended.popitem(last=False)
-            self._is_private.pop(forgotten, None)
-        await session.end(reason)
-        await self._checkpoints.forget(stream_id)
+        if session.broadcast is not None:
+            self._ended[stream_id] = session.broadcast.output
+        else:
+            self._is_private.pop(stream_id, None)
+        try:
+            await session.end(reason)
+        finally:
+            self._forget_ended()
+            await self._checkpoints.forget(stream_id)
 
     # HLS delivery's broadcasts.
 
@@ -164,17 +168,30 @@ class Stage:
 
     def find(self, stream_id: str) -> HlsOutput | None:
         """Find the HLS side of a broadcast, also for a while after its end."""
-        session = self._sessions.get(stream_id) or self._ended.get(stream_id)
-        return session.broadcast.output if session is not None and session.broadcast is not None else None
+        session = self._sessions.get(stream_id)
+        if session is None:
+            return self._ended.get(stream_id)
+        return session.broadcast.output if session.broadcast is not None else None
 
     # Within.
 
     def _note(self, stream: Stream) -> None:
         """Keep what delivery has to know of a stream, so that it asks no database."""
-        if stream.status in (Status.CANCELLED, Status.ENDED) and stream.id not in self._sessions:
+        is_known = stream.id in self._sessions or stream.id in self._ended
+        if stream.status in (Status.CANCELLED, Status.ENDED) and not is_known:
             self._is_private.pop(stream.id, None)
         else:
             self._is_private[stream.id] = stream.is_private
+
+    def _is_over(self, stream_id: str) -> bool:
+        return stream_id in self._ended or stream_id not in self._is_private
+
+    def _forget_ended(self) -> None:
+        while len(self._ended) > ENDED_KEPT or (
+            len(self._ended) > 1 and sum(output.size_bytes for output in self._ended.values()) > ENDED_BYTES
+        ):
+            stream_id, _ = self._ended.popitem(last=False)
+            self._is_private.pop(stream_id, None)
 
     def _session(self, stream: Stream) -> Session:
         session = self._sessions.get(stream.id)
@@ -209,3 +226,5 @@ class Stage:
             await service.end(stream_id, reason)
         except StreamError as error:
             log.warning("stream could not be ended", stream_id=stream_id, error=error.detail)
+        except Exception:
+            log.exception("stream could not be ended", stream_id=stream_id)
