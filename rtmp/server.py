@@ -173,7 +173,7 @@ class _Peer:
         finally:
             serving.cancel()
             await asyncio.wait({serving})
-            self._end_publication(clean=False)
+            self._lose_publication()
             if self._kicked.done():
                 reason = self._kicked.result()
                 self._core.close_with("NetStream.Publish.Rejected", reason)
@@ -190,6 +190,7 @@ class _Peer:
         except OSError as problem:
             self._log.info("rtmp connection lost", reason=problem.strerror or str(problem))
         except Exception:
+            self._core.close_with("NetConnection.Connect.Closed", "the server failed; it has been logged")
             self._log.exception("rtmp connection ended by a fault of this server")
 
     async def _read(self) -> bytes:
@@ -239,9 +240,15 @@ class _Peer:
         self._core.extend_timer(self._clock() - before)
 
     def _end_publication(self, clean: bool) -> None:
-        if self._publication is not None:
-            self._publication.close(clean)
-            self._publication = None
+        publication, self._publication = self._publication, None
+        if publication is not None:
+            publication.close(clean)
+
+    def _lose_publication(self) -> None:
+        try:
+            self._end_publication(clean=False)
+        except Exception:  # the socket has to be closed, whatever state the publication is in
+            self._log.exception("the publication could not be ended")
 
     def _flush(self) -> None:
         if data := self._core.data_to_send():

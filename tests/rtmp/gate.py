@@ -18,6 +18,7 @@ class RecordingPublication:
         self.closed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.is_ready = asyncio.Event()
         self.is_ready.set()
+        self.has_fault = False
 
     def receive(self, packet: Packet) -> None:
         self.packets.append(packet)
@@ -31,6 +32,8 @@ class RecordingPublication:
     def close(self, clean: bool) -> None:
         if not self.closed.done():
             self.closed.set_result(clean)
+        if self.has_fault:
+            raise RuntimeError("a fault of the publication")
 
     @property
     def video(self) -> list[Packet]:

@@ -211,7 +211,25 @@ async def test_fault_of_the_gate_is_logged_with_its_trace_and_ends_that_connecti
     with capture_logs() as logs:
         encoder = await connect(server)
         await encoder.publish("bug")
+        assert (await encoder.last_words())[1] == "the server failed; it has been logged"
+    assert [entry["exc_info"] for entry in logs if entry["log_level"] == "error"] == [True]
+
+
+@pytest.mark.parametrize("is_clean", [True, False])
+async def test_fault_at_the_end_of_a_publication_closes_the_connection(
+    connect: Connect, server: RtmpServer, gate: RecordingGate, is_clean: bool
+) -> None:
+    with capture_logs() as logs:
+        encoder = await connect(server)
+        await encoder.publish()
+        publication = await gate.next_publication()
+        publication.has_fault = True
+        if is_clean:
+            await encoder.send(encoder.client.command("deleteStream", 6, None, 1))
+        else:
+            publication.kick("go away")
         await encoder.read_to_end()
+    assert await publication.closed is is_clean
     assert [entry["exc_info"] for entry in logs if entry["log_level"] == "error"] == [True]
 
 
