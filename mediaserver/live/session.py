@@ -81,7 +81,6 @@ class Session:
 
     Args:
         stream_id: the stream's id.
-        make_broadcast: builds the broadcast when the stream goes live.
         graces: how long to wait for an encoder.
         on_expired: called once, with a sentence, when a grace has passed.
     """
@@ -90,12 +89,10 @@ class Session:
         self,
         stream_id: str,
         *,
-        make_broadcast: Callable[[], Broadcast],
         graces: Graces,
         on_expired: Callable[[str], None],
     ) -> None:
         self.stream_id = stream_id
-        self._make_broadcast = make_broadcast
         self._graces = graces
         self._on_expired = on_expired
         self._log = log.bind(stream_id=stream_id)
@@ -109,11 +106,16 @@ class Session:
         """Whether the stream has been started and not ended."""
         return self.broadcast is not None and not self.is_ended
 
-    def go_live(self, *, resumed: bool = False) -> None:
-        """Start the public timeline with the next keyframe; `resumed` after a restart of the server."""
+    def go_live(self, make_broadcast: Callable[[], Broadcast], *, resumed: bool = False) -> None:
+        """Start the public timeline with the next keyframe; nothing happens when it has been started.
+
+        Args:
+            make_broadcast: builds the broadcast.
+            resumed: whether the stream was live before the server's restart.
+        """
         if self.broadcast is not None:
             return
-        self.broadcast = self._make_broadcast()
+        self.broadcast = make_broadcast()
         if self.publication is not None:
             self.broadcast.begin_source(self.publication.audio)
         elif resumed:

@@ -90,7 +90,7 @@ class Stage:
             self._note(stream)
         for stream in await service.live_streams():
             log.info("taking up a live stream", stream_id=stream.id)
-            self._session(stream).go_live(resumed=True)
+            self._go_live(stream, resumed=True)
 
     async def close(self) -> None:
         """End every playlist and send every encoder away; the streams stay live for the next start."""
@@ -112,7 +112,7 @@ class Stage:
         await self._service.auto_start(stream.id)
         if self._is_over(stream.id):
             raise StreamError("already_ended", "The stream has just ended.")
-        session = self._session(stream)
+        session = self._session(stream.id)
         publication = Publication(session, request.peer, request.encoder, kick)
         session.attach(publication)
         return publication
@@ -135,7 +135,7 @@ class Stage:
 
     async def start(self, stream: Stream) -> None:
         """Put a stream on the air; does not wait for media."""
-        self._session(stream).go_live()
+        self._go_live(stream)
 
     async def end(self, stream_id: str, reason: str) -> None:
         """Take a stream off the air."""
@@ -193,14 +193,16 @@ class Stage:
             stream_id, _ = self._ended.popitem(last=False)
             self._is_private.pop(stream_id, None)
 
-    def _session(self, stream: Stream) -> Session:
-        session = self._sessions.get(stream.id)
+    def _go_live(self, stream: Stream, *, resumed: bool = False) -> None:
+        self._session(stream.id).go_live(lambda: self._make_broadcast(stream), resumed=resumed)
+
+    def _session(self, stream_id: str) -> Session:
+        session = self._sessions.get(stream_id)
         if session is None:
-            session = self._sessions[stream.id] = Session(
-                stream.id,
-                make_broadcast=lambda: self._make_broadcast(stream),
+            session = self._sessions[stream_id] = Session(
+                stream_id,
                 graces=self._graces,
-                on_expired=lambda reason: self._expire(stream.id, reason),
+                on_expired=lambda reason: self._expire(stream_id, reason),
             )
         return session
 

@@ -1,0 +1,272 @@
+"""Session: publishers come and go, one at a time, and graces run out."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from media.error import PeerError
+from media.packet import Packet
+from mediaserver.live.broadcast import Broadcast
+from mediaserver.live.session import Graces, Publication, Session
+
+from .scene import AAC_48, MakeScene, Scene, Source
+
+NEVER_S = 3600.0
+SOON_S = 0.01
+
+
+@dataclass
+class Room:
+    """A session with what it has been heard to say."""
+
+    session: Session
+    scene: Scene
+    expired: list[str] = field(default_factory=list)
+    kicked: list[str] = field(default_factory=list)
+
+    def join(self, name: str = "first", *, closes: bool = False) -> Publication:
+        """Connect a publisher; `closes` for one whose kick ends it within the call."""
+
+        def kick(reason: str) -> None:
+            self.kicked.append(f"{name}: {reason}")
+            if closes:
+                publication.close(clean=False)
+
+        publication = Publication(self.session, name, "test", kick)
+        self.session.attach(publication)
+        return publication
+
+    def go_live(self, *, resumed: bool = False) -> None:
+        self.session.go_live(lambda: self.scene.broadcast, resumed=resumed)
+
+    async def has_expired(self) -> bool:
+        for _ in range(100):
+            if self.expired:
+                return True
+            await asyncio.sleep(0.001)
+        return False
+
+
+class MakeRoom:
+    def __init__(self, make_scene: MakeScene) -> None:
+        self._make_scene = make_scene
+
+    def __call__(self, **graces: float) -> Room:
+        scene = self._make_scene()
+        seconds = {"reconnect_s": NEVER_S, "stop_s": NEVER_S, "start_s": NEVER_S} | graces
+        expired: list[str] = []
+        session = Session(
+            "room",
+            graces=Graces(**seconds),
+            on_expired=expired.append,
+        )
+        return Room(session, scene, expired)
+
+
+@pytest.fixture
+def make_room(make_scene: MakeScene) -> MakeRoom:
+    return MakeRoom(make_scene)
+
+
+def send(publication: Publication, source: Source, frames: int) -> None:
+    for packet in source.run(frames):
+        publication.receive(packet)
+
+
+async def test_first_encoder_has_its_grace(make_room: MakeRoom) -> None:
+    room = make_room(start_s=SOON_S)
+    room.go_live()
+    assert await room.has_expired()
+    assert room.expired == ["no encoder connected after the start"]
+
+
+async def test_resumed_stream_waits_as_for_a_lost_encoder(make_room: MakeRoom) -> None:
+    room = make_room(reconnect_s=SOON_S)
+    room.go_live(resumed=True)
+    assert await room.has_expired()
+
+
+@pytest.mark.parametrize(
+    ("clean", "grace", "words"),
+    [(True, "stop_s", "stopped"), (False, "reconnect_s", "lost")],
+    ids=["clean stop", "lost connection"],
+)
+async def test_graces_of_a_publisher_who_left(
+    make_room: MakeRoom, clean: bool, grace: str, words: str
+) -> None:
+    room = make_room(**{grace: SOON_S})
+    room.go_live()
+    publication = room.join()
+    send(publication, Source(), 60)
+    publication.close(clean)
+    assert not room.scene.broadcast.has_media
+    assert await room.has_expired()
+    assert words in room.expired[0]
+
+
+async def test_coming_back_stops_the_grace(make_room: MakeRoom) -> None:
+    room = make_room(reconnect_s=SOON_S, start_s=SOON_S, stop_s=SOON_S)
+    room.go_live()
+    for clean in (True, False):
+        publication = room.join()
+        publication.close(clean)
+    room.join("second")
+    await asyncio.sleep(3 * SOON_S)
+    assert room.expired == []
+
+
+async def test_takeover_sends_the_first_away_and_ignores_it(make_room: MakeRoom) -> None:
+    room = make_room(reconnect_s=SOON_S)
+    room.go_live()
+    first = room.join("first", closes=True)
+    send(first, Source(), 60)
+    second = room.join("second")
+    assert room.kicked == ["first: another encoder has connected with the same stream key and has taken over"]
+    before = room.scene.output.timeline.position
+    send(first, Source(number=60), 60)
+    assert room.scene.output.timeline.position == before
+    send(second, Source(origin=0), 60)
+    first.close(clean=True)
+    assert room.session.publication is second
+    assert room.scene.broadcast.has_media
+    await asyncio.sleep(3 * SOON_S)
+    assert room.expired == []
+    assert room.scene.discontinuities("144p") == [2]
+
+
+async def test_preview_is_not_published(make_room: MakeRoom) -> None:
+    room = make_room()
+    publication = room.join()
+    source = Source()
+    send(publication, source, 70)
+    room.go_live()
+    assert room.session.is_live
+    send(publication, source, 29)
+    assert room.scene.output.multivariant() is None, "the broadcast begins with a keyframe"
+    send(publication, source, 30)
+    assert room.scene.broadcast.has_media, "audio is known from the preview"
+    frames = await room.scene.frames("360p")
+    assert frames[0] == "copy@0!"
+
+
+async def test_preview_that_leaves_costs_no_grace(make_room: MakeRoom) -> None:
+    room = make_room(stop_s=SOON_S, reconnect_s=SOON_S)
+    room.join().close(clean=True)
+    await asyncio.sleep(2 * SOON_S)
+    assert room.expired == []
+    room.go_live()
+    assert room.session.is_live
+
+
+async def test_going_live_twice_is_once(make_room: MakeRoom) -> None:
+    room = make_room()
+    room.go_live()
+    publication = room.join()
+    send(publication, Source(), 60)
+    room.go_live()
+    assert room.scene.broadcast.has_media
+
+
+async def test_end_closes_everything_once(make_room: MakeRoom) -> None:
+    room = make_room(reconnect_s=SOON_S, stop_s=SOON_S)
+    room.go_live()
+    publication = room.join(closes=True)
+    source = Source()
+    send(publication, source, 60)
+    await asyncio.gather(room.session.end("owner"), room.session.end("again"))
+    assert room.kicked == ["first: the stream has ended: owner"]
+    assert room.scene.view("360p").is_ended
+    assert room.scene.encoder.is_closed
+    position = room.scene.output.timeline.position
+    send(publication, source, 60)
+    assert room.scene.output.timeline.position == position
+    publication.close(clean=True)
+    await asyncio.sleep(3 * SOON_S)
+    assert room.expired == []
+    assert not room.session.is_live
+
+
+async def test_end_while_a_flush_is_pending(make_room: MakeRoom) -> None:
+    room = make_room()
+    room.go_live()
+    publication = room.join()
+    room.scene.encoder.is_slow = True
+    send(publication, Source(), 60)
+    publication.close(clean=True)
+    ending = asyncio.create_task(room.session.end("owner"))
+    await asyncio.sleep(0.005)
+    assert not ending.done()
+    room.scene.encoder.work()
+    await asyncio.wait_for(ending, 0.5)
+    assert room.scene.gaps("144p") == []
+    assert len(await room.scene.frames("144p")) == 60
+
+
+async def test_end_of_a_grace(make_room: MakeRoom) -> None:
+    room = make_room(start_s=SOON_S)
+    room.go_live()
+    await room.session.end("owner")
+    await asyncio.sleep(2 * SOON_S)
+    assert room.expired == []
+    assert room.scene.output.multivariant() is None
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PeerError("it is torn"), "the media cannot be used: it is torn"),
+        (RuntimeError("secret details"), "the server failed on this media; it has been logged"),
+    ],
+    ids=["of the peer", "of the server"],
+)
+@pytest.mark.parametrize("closes", [True, False], ids=["closes at once", "closes later"])
+async def test_fault_kicks_its_publisher_once(
+    make_room: MakeRoom, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str, closes: bool
+) -> None:
+    room = make_room(reconnect_s=SOON_S)
+    room.go_live()
+    publication = room.join(closes=closes)
+    source = Source()
+    send(publication, source, 60)
+
+    def fail(packet: Packet) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Broadcast, "receive", lambda self, packet: fail(packet))
+        send(publication, source, 10)
+    assert room.kicked == [f"first: {words}"]
+    publication.close(clean=False)
+    send(room.join("second"), Source(), 60)
+    assert room.scene.broadcast.has_media
+    room.scene.assert_aligned()
+    assert room.scene.gaps("144p") == []
+
+
+async def test_fault_at_the_end_of_a_run_does_not_cost_the_grace(
+    make_room: MakeRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = make_room(reconnect_s=SOON_S)
+    room.go_live()
+    publication = room.join()
+
+    def fail(self: Broadcast) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Broadcast, "end_source", fail)
+    publication.close(clean=False)
+    assert await room.has_expired()
+
+
+async def test_publication_remembers_its_newest_audio(make_room: MakeRoom) -> None:
+    publication = make_room().join()
+    packet = next(Source(video=None).run(1))
+    publication.receive(packet)
+    mono = replace(AAC_48, channels=1)
+    publication.receive(replace(packet, track=mono))
+    assert publication.audio == mono
+    publication.receive_metadata({"lies": True})
+    await publication.ready()

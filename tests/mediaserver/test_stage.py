@@ -1,0 +1,345 @@
+"""Stage: who is on the air, with the real services and the real registry behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from control_api.playback import PlaybackSigner
+from control_api.registry import Registry
+from control_api.service import StreamService
+from control_api.stream import Status, Stream
+from hls.config import HlsConfig
+from media.error import StreamError
+from mediaserver.live import stage as stage_module
+from mediaserver.live.checkpoint import CheckpointStore
+from mediaserver.live.session import Graces, Publication
+from mediaserver.live.stage import Stage
+from rtmp.port import PublishRequest
+from transcode.supervisor import WorkerPool
+
+from .scene import NOW, Encoder, MakeScene, Source
+
+SOON_S = 0.01
+NEVER_S = 3600.0
+SIGNER = PlaybackSigner(b"a secret of the tests, long enough")
+
+
+@dataclass
+class House:
+    stage: Stage
+    service: StreamService
+    folder: Path
+    kicked: list[str] = field(default_factory=list)
+
+    async def create(self, *, start: bool = True, **fields: object) -> Stream:
+        stream = await self.service.create("demo", {"title": "a show", **fields})
+        return await self.service.start(stream.id) if start else stream
+
+    async def publish(self, stream: Stream) -> Publication:
+        request = PublishRequest("live", stream.stream_key, "", "10.0.0.1:5000", "an encoder")
+        return await self.stage.publish(request, self.kicked.append)
+
+    async def status(self, stream: Stream) -> Status:
+        return (await self.service.get(stream.id)).status
+
+    async def has_status(self, stream: Stream, status: Status) -> bool:
+        for _ in range(200):
+            if await self.status(stream) is status:
+                return True
+            await asyncio.sleep(0.001)
+        return False
+
+
+def make_stage(folder: Path, grace_s: float = NEVER_S) -> Stage:
+    return Stage(
+        HlsConfig(),
+        WorkerPool(),
+        CheckpointStore(folder / "live"),
+        graces=Graces(grace_s, grace_s, grace_s),
+        wanted=None,
+        playback=SIGNER,
+        wall_clock=lambda: NOW,
+    )
+
+
+@pytest.fixture
+async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
+    registry = await Registry.open(tmp_path)
+    yield registry
+    await registry.close()
+
+
+async def open_house(registry: Registry, folder: Path, grace_s: float = NEVER_S) -> House:
+    stage = make_stage(folder, grace_s)
+    service = StreamService(registry, stage, min_followers=0)
+    await stage.open(service)
+    return House(stage, service, folder)
+
+
+@pytest.fixture
+async def house(make_scene: MakeScene, registry: Registry, tmp_path: Path) -> AsyncIterator[House]:
+    house = await open_house(registry, tmp_path)
+    yield house
+    await house.stage.close()
+
+
+def send(publication: Publication, frames: int = 60, source: Source | None = None) -> None:
+    for packet in (source or Source()).run(frames):
+        publication.receive(packet)
+
+
+async def test_main_path(house: House) -> None:
+    stream = await house.create()
+    assert house.stage.media(stream.id) == {"connected": False}
+    assert house.stage.has_broadcasts
+    output = house.stage.find(stream.id)
+    assert output is not None
+    assert output.multivariant() is None
+    publication = await house.publish(stream)
+    assert house.stage.media(stream.id) == {
+        "connected": True,
+        "encoder": "an encoder",
+        "warnings": ["Waiting for a keyframe of the video."],
+    }
+    send(publication)
+    facts = house.stage.media(stream.id)
+    assert facts["renditions"] == ["360p", "240p", "144p"]
+    assert (facts["width"], facts["height"], facts["top_rung_copied"]) == (640, 360, True)
+    assert facts["warnings"] == []
+    house.stage.check(stream.id, None)
+    await house.service.end(stream.id, "owner")
+    assert house.kicked == ["the stream has ended: owner"]
+    assert house.stage.media(stream.id) == {"connected": False}
+
+
+async def test_ended_stream_can_be_read_for_a_while(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_module, "ENDED_KEPT", 3)
+    streams = []
+    for _ in range(5):
+        stream = await house.create()
+        send(await house.publish(stream), 30)
+        await house.service.end(stream.id, "owner")
+        streams.append(stream)
+        await house.service.edit(stream.id, {"title": "another title"})
+        house.stage.check(stream.id, None)
+        output = house.stage.find(stream.id)
+        assert output is not None
+        view = output.view("360p")
+        assert view is not None
+        assert view.is_ended
+    for old in streams[:2]:
+        assert house.stage.find(old.id) is None
+        with pytest.raises(StreamError, match="no such stream"):
+            house.stage.check(old.id, None)
+    assert len(house.stage._is_private) == 3
+    assert house.stage._sessions == {}
+    assert list((house.folder / "live").glob("*")) == []
+
+
+async def test_ended_streams_hold_so_much_memory_and_no_more(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage_module, "ENDED_BYTES", 1)
+    streams = []
+    for _ in range(3):
+        streams.append(await house.create())
+        send(await house.publish(streams[-1]), 60)
+        await house.service.end(streams[-1].id, "owner")
+    assert [house.stage.find(stream.id) is not None for stream in streams] == [False, False, True]
+
+
+async def test_cancelled_stream_leaves_nothing(house: House) -> None:
+    stream = await house.create(start=False)
+    send(await house.publish(stream))
+    house.stage.check(stream.id, None)
+    await house.service.cancel(stream.id)
+    assert house.kicked == ["the stream has ended: cancelled"]
+    assert house.stage._sessions == {}
+    assert house.stage._ended == {}
+    assert house.stage._is_private == {}
+    with pytest.raises(StreamError):
+        house.stage.check(stream.id, None)
+    with pytest.raises(StreamError):
+        await house.publish(stream)
+
+
+async def test_private_stream_takes_a_token(house: House) -> None:
+    stream, other = await house.create(is_private=True), await house.create()
+    token = SIGNER.issue(stream.id, "bob", NOW)
+    house.stage.check(stream.id, token)
+    for bad in (
+        None,
+        "",
+        "~",
+        token + "x",
+        SIGNER.issue(other.id, "bob", NOW),
+        SIGNER.issue(stream.id, "b", 0),
+    ):
+        with pytest.raises(StreamError) as caught:
+            house.stage.check(stream.id, bad)
+        assert caught.value.code == "not_found"
+    house.stage.check(other.id, None)
+    house.stage.check(other.id, "whatever")
+    await house.service.edit(stream.id, {"is_private": False})
+    house.stage.check(stream.id, None)
+    await house.service.edit(stream.id, {"is_private": True})
+    await house.service.end(stream.id, "owner")
+    house.stage.check(stream.id, token)
+    with pytest.raises(StreamError):
+        house.stage.check(stream.id, None)
+
+
+async def test_unknown_stream_is_not_there(house: House) -> None:
+    assert house.stage.find("nothing") is None
+    assert house.stage.media("nothing") == {"connected": False}
+    await house.stage.end("nothing", "owner")
+    with pytest.raises(StreamError):
+        house.stage.check("nothing", None)
+
+
+async def test_publishing_needs_an_open_house(tmp_path: Path) -> None:
+    request = PublishRequest("live", "key", "", "10.0.0.1:5000", "an encoder")
+    with pytest.raises(StreamError, match="starting"):
+        await make_stage(tmp_path).publish(request, lambda reason: None)
+
+
+async def test_auto_start_goes_live_with_the_publisher(house: House) -> None:
+    stream = await house.create(start=False, auto_start=True)
+    publication = await house.publish(stream)
+    assert await house.status(stream) is Status.LIVE
+    send(publication)
+    assert house.stage.media(stream.id)["renditions"]
+
+
+async def test_preview_that_is_started_begins_at_the_next_keyframe(house: House) -> None:
+    stream = await house.create(start=False)
+    publication, source = await house.publish(stream), Source()
+    send(publication, 60, source)
+    assert house.stage.find(stream.id) is None
+    assert house.stage.media(stream.id)["warnings"] == []
+    await house.service.start(stream.id)
+    send(publication, 60, source)
+    output = house.stage.find(stream.id)
+    assert output is not None
+    assert output.timeline.position == 19 * 3600
+
+
+async def test_quality_that_is_changed_during_the_preview_counts(house: House) -> None:
+    stream = await house.create(start=False)
+    publication = await house.publish(stream)
+    await house.service.edit(stream.id, {"quality": "144p"})
+    await house.service.start(stream.id)
+    send(publication)
+    assert house.stage.media(stream.id)["renditions"] == ["144p"]
+
+
+async def test_publisher_that_comes_while_its_stream_ends_is_refused(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = await house.create()
+    auto_start = house.service.auto_start
+
+    async def ends_meanwhile(stream_id: str) -> Stream:
+        await house.service.end(stream_id, "owner")
+        return await auto_start(stream_id)
+
+    monkeypatch.setattr(house.service, "auto_start", ends_meanwhile)
+    with pytest.raises(StreamError, match="ended"):
+        await house.publish(stream)
+    assert house.stage._sessions == {}
+
+
+async def test_grace_ends_the_stream(make_scene: MakeScene, registry: Registry, tmp_path: Path) -> None:
+    house = await open_house(registry, tmp_path, SOON_S)
+    stream = await house.create()
+    publication = await house.publish(stream)
+    send(publication)
+    publication.close(clean=True)
+    assert await house.has_status(stream, Status.ENDED)
+    assert (await house.service.get(stream.id)).end_reason == "the encoder stopped"
+    await house.stage.close()
+    output = house.stage.find(stream.id)
+    assert output is not None
+    assert list((tmp_path / "live").glob("*")) == []
+
+
+async def test_grace_and_owner_at_once_end_it_once(
+    make_scene: MakeScene, registry: Registry, tmp_path: Path
+) -> None:
+    house = await open_house(registry, tmp_path, 0.0)
+    stream = await house.create()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(house.service.end(stream.id, f"owner {n}") for n in range(3)))
+        await asyncio.sleep(0.01)
+        await house.stage.close()
+    assert await house.status(stream) is Status.ENDED
+
+
+async def test_closing_finishes_streams_that_are_just_ending(
+    make_scene: MakeScene, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mediaserver.live.rungs.DRAIN_S", 0.02)
+    house = await open_house(registry, tmp_path, SOON_S)
+    stream = await house.create()
+    publication = await house.publish(stream)
+    Encoder.made[-1].is_slow = True
+    send(publication)
+    publication.close(clean=False)
+    for _ in range(200):
+        if house.stage._ended:
+            break
+        await asyncio.sleep(0.001)
+    await house.stage.close()
+    output = house.stage.find(stream.id)
+    assert output is not None
+    view = output.view("144p")
+    assert view is not None
+    assert view.is_ended
+    assert await house.status(stream) is Status.ENDED
+    assert list((tmp_path / "live").glob("*")) == []
+
+
+async def test_failure_to_store_the_end_is_logged_and_hurts_nobody(
+    make_scene: MakeScene, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = await open_house(registry, tmp_path, SOON_S)
+
+    async def fail(stream_id: str, reason: str) -> Stream:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(house.service, "end", fail)
+    await house.create()
+    await asyncio.sleep(2 * SOON_S)
+    await house.stage.close()
+
+
+async def test_killed_server_is_taken_up(house: House, registry: Registry, tmp_path: Path) -> None:
+    stream = await house.create()
+    send(await house.publish(stream), 130)
+    await house.stage._checkpoints.close()
+    before = house.stage.find(stream.id)
+    second = await open_house(registry, tmp_path)
+    send(await second.publish(stream), 60)
+    after = second.stage.find(stream.id)
+    assert before is not None
+    assert after is not None
+    old, new = before.view("360p"), after.view("360p")
+    assert old is not None
+    assert new is not None
+    assert new.segments[0].msn > old.segments[-1].msn
+    assert new.segments[0].generation > old.segments[-1].generation
+    assert new.segments[0].is_discontinuity
+    await second.stage.close()
+    assert await house.status(stream) is Status.LIVE, "a stopped server does not end streams"
+
+
+async def test_ended_encoder_process_is_let_go(house: House) -> None:
+    stream = await house.create()
+    send(await house.publish(stream))
+    await house.service.end(stream.id, "owner")
+    assert all(encoder.is_closed for encoder in Encoder.made)
