@@ -16,6 +16,9 @@ MAX_DIMENSION = 16_384
 
 MAX_FRAME_RATE = 300
 """x264 that is fed a millisecond clock announces 1000 frames a second: such a rate says nothing."""
+MIN_FRAME_RATE = Fraction(1, 10)
+MAX_RATE_DENOMINATOR = 10_000
+"""1001 is the largest in use; codecs take 32 bits for each half of a rate, and parameter sets may hold 33."""
 
 # Profiles whose parameter sets say chroma format and bit depth (7.3.2.1.1).
 _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
@@ -169,4 +172,4 @@ def _read_frame_rate(reader: BitReader) -> Fraction | None:
     if not units_in_tick or not time_scale:
         return None
     rate = Fraction(time_scale, 2 * units_in_tick)  # two ticks, as two fields, to a frame
-    return rate if rate <= MAX_FRAME_RATE else None
+    return rate.limit_denominator(MAX_RATE_DENOMINATOR) if MIN_FRAME_RATE <= rate <= MAX_FRAME_RATE else None

@@ -107,6 +107,28 @@ def test_rate_of_a_millisecond_clock_says_nothing() -> None:
     assert parse_sps(nals[0]).frame_rate is None
 
 
+@pytest.mark.parametrize(
+    ("units_in_tick", "time_scale", "rate"),
+    [
+        (1, 50, 25),
+        (1001, 60_000, Fraction(30_000, 1001)),
+        (0xFFFFFFFF, 0xFFFFFFFE, Fraction(1, 2)),
+        (0x04000001, 0xFFFFFFFF, 32),
+        (0xFFFFFFFF, 1, None),
+        (1, 0xFFFFFFFF, None),
+        (0, 25, None),
+    ],
+)
+def test_rates_that_no_codec_takes(units_in_tick: int, time_scale: int, rate: Fraction | int | None) -> None:
+    # Baseline, 64x48, picture order type 2; a VUI of nothing but the timing.
+    fields = "0100001000000000000010101101110001000111101"
+    timing = f"00001{units_in_tick:032b}{time_scale:032b}1"
+    bits = f"{fields}{timing}0000001".ljust(160, "0")
+    nal = b"\x67" + int(bits, 2).to_bytes(20, "big").replace(b"\x00\x00", b"\x00\x00\x03")
+    sps = parse_sps(nal)
+    assert (sps.width, sps.height, sps.frame_rate) == (64, 48, rate)
+
+
 def test_annexb_and_length_prefixes() -> None:
     nals = [b"\x67abc", b"\x68d", b"\x65\x00\x00\x03\x01ef"]
     assert split_annexb(join_annexb(nals)) == nals
