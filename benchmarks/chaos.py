@@ -1,6 +1,6 @@
 """Kill things under a running broadcast and measure what viewers lose.
 
-    python benchmarks/chaos.py [--rounds 5]
+    python benchmarks/chaos.py [--rounds 3]
 
 Each round kills the codec worker of one broadcast, later the server. Reported: media missing on each rendition,
 whether the connection of the encoder survived, and how soon playlists answer after a restart.
@@ -26,6 +26,8 @@ from tests.integration.playlist import FetchedPart, follow, parse_master, parse_
 from tests.integration.server import Server, running, running_server
 
 SETTLE_S = 5.0
+DISTANCE_S = 30.0
+"""Between kills: three crashes a minute mean "copy only"."""
 
 
 def push(source: Path, url: str) -> list[str]:
@@ -43,8 +45,7 @@ async def kill_workers(server: Server, rounds: int) -> int:
         for pid in server.workers():
             os.kill(pid, signal.SIGKILL)
             killed += 1
-        # Three crashes a minute mean "copy only", so rounds keep a distance.
-        await asyncio.sleep(20)
+        await asyncio.sleep(DISTANCE_S)
     return killed
 
 
@@ -55,7 +56,7 @@ async def worker_kills(source: Path, folder: Path, rounds: int) -> dict[str, obj
             path = f"/hls/{stream['id']}"
             master = parse_master((await server.wait_for(f"{path}/master.m3u8")).text)
             await asyncio.sleep(SETTLE_S)
-            until = time.monotonic() + rounds * (20 + SETTLE_S + 0.2 * rounds) + SETTLE_S
+            until = time.monotonic() + rounds * (DISTANCE_S + SETTLE_S + 0.2 * rounds) + SETTLE_S
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
                 watching = [collect(session, f"{server.http_url}{path}/{uri}", until) for uri in master]
                 killed, found = await asyncio.gather(kill_workers(server, rounds), asyncio.gather(*watching))
@@ -117,7 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     result = asyncio.run(measure(parser.parse_args().rounds))
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "chaos.json").write_text(json.dumps(result, indent=2) + "\n")
