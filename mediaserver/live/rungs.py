@@ -22,7 +22,7 @@ from transcode.supervisor import Transcoder, WorkerPool
 from .copied_run import CopiedRun
 from .declaration import Declaration, declare
 from .silence import SILENT_TRACK
-from .sound import suits_copy
+from .sound import Sound, suits_copy
 
 log = structlog.get_logger(__name__)
 
@@ -48,10 +48,10 @@ class Rungs:
         self._quality = quality
         self._wanted = wanted
         self._declared = Declaration()
+        self._sound: Sound | None = None
         self._source: VideoTrack | None = None
         self._copied: CopiedRun | None = None
         self._encoded: dict[str, int] = {}  # names, with the place on the timeline since when
-        self._encodes_audio = False
         self._tails: deque[int] = deque()  # ends of the runs of which the encoders still have something
         self._has_no_tail = asyncio.Event()
         self._has_no_tail.set()
@@ -64,11 +64,6 @@ class Rungs:
         return self._declared.names
 
     @property
-    def transcoder(self) -> Transcoder:
-        """The supervised worker behind the encoded rungs."""
-        return self._transcoder
-
-    @property
     def is_copying(self) -> bool:
         """Whether the top rung is the source's own bits now; then segments begin at its keyframes only."""
         return self._copied is not None
@@ -76,7 +71,7 @@ class Rungs:
     @property
     def is_audio_missing(self) -> bool:
         """Whether silence stands in for audio that has stopped to come."""
-        return self._declared.sound is not None and self._declared.sound.is_missing
+        return self._sound is not None and self._sound.is_missing
 
     @property
     def should_copy(self) -> bool:
@@ -88,6 +83,7 @@ class Rungs:
         """Start a run of the source at a timeline position, which is the start of a segment."""
         if not self._declared.renditions:
             self._declared = declare(self._output, video, audio, quality=self._quality, wanted=self._wanted)
+            self._sound = self._declared.sound
             self._log.info("renditions declared", rungs=self.names)
         self._source = video
         can_copy = self._declared.can_copy(video)
@@ -121,30 +117,28 @@ class Rungs:
                 self._take_rung(self._copied)
         self._transcoder.send(packet)
         if self.failure is not None:
-            self._advance_encoded(frontier)
+            self._advance(self._encoded, frontier)
         self._advance_sound()
 
     def receive_audio(self, packet: Packet) -> None:
         """Take an audio packet on the timeline."""
-        if self._declared.sound is None:
-            return
-        if isinstance(packet.track, AudioTrack) and suits_copy(packet.track):
-            self._declared.sound.receive(packet)
-            self._advance_sound()
-        else:
+        if isinstance(packet.track, AudioTrack) and not suits_copy(packet.track):
             self._transcoder.send(packet)
+        elif self._sound is not None:
+            self._sound.receive(packet)
+            self._advance_sound()
 
     def end_run(self, at: int) -> None:
         """End a run of the source at `at`, where the timeline has closed its segment."""
         self._end_copy(at)
-        if self.failure is not None:
-            self._finish_run(at)
-        elif self._encoded or self._encodes_audio:
+        if self._sound is not None:
+            self._sound.end_run(at)
+        if self._encoded or (self._sound is not None and self._sound.is_encoded):
             self._tails.append(at)
             self._has_no_tail.clear()
-        if not self._encodes_audio:
-            self._finish_sound(at)
         self._transcoder.flush()
+        if self.failure is not None:
+            self._finish_tails()
 
     async def drain(self) -> None:
         """Wait, not for long, until the worker has delivered the tail of the last run; the rest becomes a gap."""
@@ -172,33 +166,36 @@ class Rungs:
             writer.advance(pts)
 
     def on_audio_opened(self, output: str, track: AudioTrack) -> None:
-        """Learn the encoded audio's configuration; it is the one declared, by construction of the encoder."""
-        self._log.debug("audio encoder opened", output=output, codec=track.codec_string)
+        """Learn nothing new: `SILENT_TRACK` has the configuration of all that the encoder makes."""
 
     def on_audio(self, output: str, packet: Packet) -> None:
         """Take an encoded audio packet."""
-        if output == "aac" and self._declared.sound is not None:
-            track = SILENT_TRACK
-            self._declared.sound.receive(Packet(track, packet.pts, packet.dts, packet.data, is_keyframe=True))
+        if output == "aac" and self._sound is not None:
+            self._sound.receive(Packet(SILENT_TRACK, packet.pts, packet.dts, packet.data, is_keyframe=True))
 
     def on_gap(self, rungs: Collection[str], until_pts: int) -> None:
         """Publish gaps for frames that will never come."""
-        for name in rungs:
-            self._declared.writers[name].advance(self._encoded_until(name, until_pts))
+        self._advance(rungs, until_pts)
 
     def on_flushed(self) -> None:
         """Publish the tail of a run: the worker has delivered everything of it."""
-        if self._tails:
-            self._finish_run(self._tails.popleft())
+        if not self._tails:
+            return
+        at = self._tails.popleft()
+        self._advance(self._encoded, at)
+        if self._copied is not None and self._copied.is_waiting and at >= self._copied.at:
+            self._take_rung(self._copied)
         if not self._tails:
             self._has_no_tail.set()
+            if self._sound is not None:
+                self._sound.finish_run()
 
     def on_failed(self, reason: str) -> None:
         """Go on with the copied rung alone."""
         self.failure = reason
         self._log.error("encoding stopped, the source's own quality goes on", reason=reason)
         self._finish_tails()
-        self._advance_encoded(self._output.timeline.frontier)
+        self._advance(self._encoded, self._output.timeline.frontier)
 
     # Within.
 
@@ -228,44 +225,26 @@ class Rungs:
         pixels = video.width * video.height
         self._transcoder.activate(rung_spec(rendition, video.frame_rate, source_pixels=pixels), at)
 
-    def _encoded_until(self, name: str, until: int) -> int:
-        """Limit what is said of encoded frames to those that a waiting copied run lets through."""
-        is_own = self._declared.own is not None and name == self._declared.own.name
-        if is_own and self._copied is not None:
-            return min(until, self._copied.at)
-        return until
-
-    def _advance_encoded(self, frontier: int) -> None:
-        for name in self._encoded:
-            self._declared.writers[name].advance(self._encoded_until(name, frontier))
+    def _advance(self, encoded: Collection[str], until: int) -> None:
+        """Publish what there is of encoded rungs; on a rung that a copied run waits for, what lies before that."""
+        own = self._declared.own
+        for name in encoded:
+            copied = self._copied if own is not None and name == own.name else None
+            self._declared.writers[name].advance(until if copied is None else min(until, copied.at))
 
     def _begin_sound(self, audio: AudioTrack | None, at: int) -> None:
-        if self._encodes_audio and self._tails:
-            self._finish_sound(self._tails[-1])  # what is not there yet would come behind the new run
-        self._encodes_audio = audio is not None and not suits_copy(audio)
-        if self._encodes_audio:
+        if self._sound is None:
+            return
+        self._sound.begin(audio, at)
+        if self._sound.is_encoded:
             self._transcoder.activate_audio("aac")
         else:
             self._transcoder.deactivate_audio("aac")
-        if self._declared.sound is not None:
-            self._declared.sound.begin(SILENT_TRACK if self._encodes_audio else audio, at)
 
     def _advance_sound(self) -> None:
-        if self._declared.sound is not None:
+        if self._sound is not None:
             # Segments can only begin at the newest video frame or later, so audio before it is settled.
-            self._declared.sound.advance(self._output.timeline.position)
-
-    def _finish_sound(self, at: int) -> None:
-        if self._declared.sound is not None:
-            self._declared.sound.finish_run(at)
-
-    def _finish_run(self, at: int) -> None:
-        """Publish what there is of a run of the source that ended at `at`; what is missing becomes a gap."""
-        self._advance_encoded(at)
-        if self._copied is not None and self._copied.is_waiting and at >= self._copied.at:
-            self._take_rung(self._copied)
-        if self._encodes_audio and not self._output.timeline.is_open:
-            self._finish_sound(at)
+            self._sound.advance(self._output.timeline.position)
 
     def _finish_tails(self) -> None:
         while self._tails:

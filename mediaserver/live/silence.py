@@ -20,7 +20,8 @@ def silent_packets(track: AudioTrack, start: int, end: int) -> Iterator[Packet]:
     """Yield silent packets of an AAC-LC track that begin in [start, end), in ticks, on the track's sample grid."""
     data = silent_frame(min(track.channels, 2))
     frame = track.frame_samples
-    index = -(-rescale(start, track.sample_rate, CLOCK_HZ) // frame)
+    index = start * track.sample_rate // (CLOCK_HZ * frame)
     while (at := rescale(index * frame, CLOCK_HZ, track.sample_rate)) < end:
-        yield Packet(track, at, at, data, is_keyframe=True)
+        if at >= start:
+            yield Packet(track, at, at, data, is_keyframe=True)
         index += 1

@@ -38,15 +38,20 @@ class Sound:
         self._track = SILENT_TRACK
         self._end = 0
         self._is_silent = True
+        self._run_end: int | None = None  # of a run whose last encoded frames have not come
+        self.is_encoded = False
+        """Whether what it takes comes from our encoder, as `SILENT_TRACK`'s configuration says."""
         self.is_missing = False
         """Whether the run has an audio track of which nothing has come for a while."""
 
     def begin(self, track: AudioTrack | None, at: int) -> None:
         """Start a run of the source at a timeline position; no track means silence until the next run."""
+        self.finish_run()
         self._is_silent = track is None
+        self.is_encoded = track is not None and not suits_copy(track)
         self.is_missing = False
         if track is not None:
-            self._track = track
+            self._track = SILENT_TRACK if self.is_encoded else track
         self._writer.set_track(self._track, at)
         self._end = at
 
@@ -67,10 +72,18 @@ class Sound:
             self._fill(frontier - REJOIN_LAG)
         self._writer.advance(frontier, self._end)
 
-    def finish_run(self, at: int) -> None:
-        """End a run of the source: everything before `at` is complete now."""
-        self._fill(at)
-        self._writer.advance(at, max(at, self._end))
+    def end_run(self, at: int) -> None:
+        """End a run of the source at `at`. Encoded audio is some frames behind: it waits for `finish_run`."""
+        self._run_end = at
+        if not self.is_encoded:
+            self.finish_run()
+
+    def finish_run(self) -> None:
+        """Publish what there is of a run that has ended: nothing more will come."""
+        at, self._run_end = self._run_end, None
+        if at is not None:
+            self._fill(at)
+            self._writer.advance(at, max(at, self._end))
 
     @property
     def _frame(self) -> int:

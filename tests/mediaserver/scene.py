@@ -182,6 +182,8 @@ class Scene:
     broadcast: Broadcast
     encoder: Encoder
     checkpoints: list[Checkpoint] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+    """PTS of all video frames that have come onto the timeline."""
 
     @property
     def output(self) -> HlsOutput:
@@ -263,8 +265,10 @@ class MakeScene:
         output = HlsOutput(config or HlsConfig(), checkpoint)
         rungs = Rungs("scene", output, WorkerPool(), quality=quality, wanted=wanted)
         receive = rungs.receive_video
+        sent: list[int] = []
 
         def receive_named(packet: Packet) -> None:
+            sent.append(packet.pts)
             name = f"<copy@{packet.pts}{'!' if packet.is_keyframe else ''}>"
             receive(replace(packet, data=name.encode()))
 
@@ -277,7 +281,7 @@ class MakeScene:
             wall_clock=lambda: NOW,
             on_segment=lambda: kept.append(output.timeline.checkpoint()),
         )
-        return Scene(broadcast, Encoder.made[-1], kept)
+        return Scene(broadcast, Encoder.made[-1], kept, sent)
 
 
 def sized(width: int, height: int) -> VideoTrack:

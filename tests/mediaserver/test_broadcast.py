@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from media.error import PeerError
 from media.packet import CLOCK_HZ, AudioTrack
@@ -486,3 +488,65 @@ async def test_nothing_published_is_ever_numbered_again(make_scene: MakeScene) -
             breaks = sum(segment.is_discontinuity for segment in before.segments)
             assert after.discontinuity_sequence == before.discontinuity_sequence + breaks
             assert first.program_date_time >= NOW
+
+
+def times(frames: list[str]) -> list[int]:
+    return [int(name.split("@")[1].rstrip("!")) for name in frames]
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("connect"), st.sampled_from([10, 50, 73, 208])),
+        st.tuples(st.just("publish"), st.integers(1, 130)),
+        st.tuples(st.just("work"), st.integers(1, 200)),
+        st.tuples(st.just("lose"), st.just(0)),
+        st.tuples(st.just("audio"), st.sampled_from([0, 1, 2])),
+    ),
+    min_size=5,
+    max_size=25,
+)
+
+
+def play(scene: Scene, steps: list[tuple[str, int]]) -> None:
+    source, audio = Source(), [None, AAC_48, AAC_44]
+    scene.broadcast.begin_source(AAC_48)
+    for run, (step, value) in enumerate(steps):
+        if step == "connect":
+            source = Source(gop=value, origin=run * 1000 * CLOCK_HZ, audio=source.audio)
+            scene.broadcast.begin_source(source.audio)
+        elif step == "publish":
+            scene.publish(source, value)
+        elif step == "work":
+            scene.encoder.work(value)
+        elif step == "lose":
+            scene.broadcast.end_source()
+        else:
+            source.audio = audio[value]
+            source._heard = source.number * FRAME * AAC_48.sample_rate // 1024 // CLOCK_HZ
+
+
+@settings(max_examples=60, deadline=None)
+@given(STEPS)
+async def test_whatever_happens_renditions_stay_together(steps: list[tuple[str, int]]) -> None:
+    """No frame is lost on any rung, and all rungs have the same segments, whenever the encoders deliver."""
+    with pytest.MonkeyPatch.context() as patch:
+        scene = MakeScene(patch)()
+        scene.encoder.is_slow = True
+        play(scene, steps)
+        scene.encoder.work()
+        scene.encoder.is_slow = False
+        await scene.broadcast.finish()
+    if not scene.sent:
+        return
+    scene.assert_aligned()
+    for name in ("240p", "144p"):
+        assert times(await scene.frames(name)) == scene.sent
+        assert all(segment.parts[0].is_independent for segment in scene.view(name).segments)
+    own = times(await scene.frames("360p"))
+    assert own == sorted(set(own))
+    assert set(own) <= set(scene.sent)
+    for name in [*RUNGS, "audio"]:
+        segments = scene.view(name).segments
+        assert [segment.msn for segment in segments] == list(range(len(segments)))
+        assert all(segment.duration_s < 5.5 for segment in segments)
+        assert all(part.duration_s <= 0.5 for segment in segments for part in segment.parts)
