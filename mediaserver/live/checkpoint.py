@@ -14,6 +14,9 @@ from hls.timeline import Checkpoint
 
 log = structlog.get_logger(__name__)
 
+BOUND = 1 << 53
+"""Ticks of 3,000 years. A damaged number beyond it would not fit into the boxes of fMP4."""
+
 
 class CheckpointStore:
     """Checkpoints under a folder, written off the event loop, the newest one only.
@@ -78,6 +81,6 @@ class CheckpointStore:
 
 
 def _parse(fields: dict[str, object]) -> Checkpoint:
-    if not all(isinstance(value, int) and value >= 0 for value in fields.values()):
-        raise ValueError("fields have to be whole numbers")
+    if not all(isinstance(value, int) and 0 <= value < BOUND for value in fields.values()):
+        raise ValueError(f"fields have to be whole numbers below {BOUND}")
     return Checkpoint(**fields)  # type: ignore[arg-type]  # just checked

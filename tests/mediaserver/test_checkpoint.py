@@ -65,7 +65,19 @@ async def test_nobody_starves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "7", "null", '{"generation": "x"}', '{"next_msn": -1}', '{"other": 1}', "\udcff"],
+    [
+        "",
+        "{",
+        "[]",
+        "7",
+        "null",
+        '{"generation": "x"}',
+        '{"next_msn": -1}',
+        '{"position": 1e40}',
+        f'{{"position": {10**30}}}',
+        '{"other": 1}',
+        "\udcff",
+    ],
 )
 def test_unreadable_checkpoint_is_said_and_passed_over(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text, errors="surrogateescape")
