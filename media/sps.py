@@ -14,6 +14,8 @@ NAL_SPS = 7
 MAX_DIMENSION = 16_384
 """Pixels on a side. Level 6.2 ends at 16,880; a larger one is a mistake or an attack."""
 
+MAX_PIXELS = 139_264 * 256
+"""Of level 6.2, the highest (table A-1). A decoder would ask for gigabytes, and all qualities would be made of it."""
 MAX_FRAME_RATE = 300
 """x264 that is fed a millisecond clock announces 1000 frames a second: such a rate says nothing."""
 MIN_FRAME_RATE = Fraction(1, 10)
@@ -144,6 +146,8 @@ def _read_size(reader: BitReader, chroma: int) -> tuple[int, int, bool]:
         height -= (reader.read_ue() + reader.read_ue()) * unit_y
     if not (0 < width <= MAX_DIMENSION and 0 < height <= MAX_DIMENSION):
         raise PeerError(f"H.264 picture of {width}x{height}; up to {MAX_DIMENSION} on a side is accepted")
+    if width * height > MAX_PIXELS:
+        raise PeerError(f"H.264 picture of {width}x{height} is larger than any level allows")
     return width, height, not frames_only
 
 

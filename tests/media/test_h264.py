@@ -129,6 +129,20 @@ def test_rates_that_no_codec_takes(units_in_tick: int, time_scale: int, rate: Fr
     assert (sps.width, sps.height, sps.frame_rate) == (64, 48, rate)
 
 
+@pytest.mark.parametrize(
+    ("columns", "rows", "is_fine"), [(1020, 136, True), (1020, 137, False), (1020, 1020, False)]
+)
+def test_size_that_no_level_allows(columns: int, rows: int, is_fine: bool) -> None:
+    size = "".join(f"{n:b}".zfill(2 * n.bit_length() - 1) for n in (columns, rows))
+    bits = f"0100001000000000001111101101110{size}11001"
+    nal = b"\x67" + int(bits.ljust(96, "0"), 2).to_bytes(12, "big").replace(b"\x00\x00", b"\x00\x00\x03")
+    if is_fine:
+        assert (parse_sps(nal).width, parse_sps(nal).height) == (columns * 16, rows * 16)
+    else:
+        with pytest.raises(PeerError, match="larger than any level allows"):
+            parse_sps(nal)
+
+
 def test_annexb_and_length_prefixes() -> None:
     nals = [b"\x67abc", b"\x68d", b"\x65\x00\x00\x03\x01ef"]
     assert split_annexb(join_annexb(nals)) == nals
