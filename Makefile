@@ -8,8 +8,9 @@ help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -m venv .venv || { echo "Python's venv module is needed (Debian: apt-get install python3-venv)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is needed (Debian: apt-get install python3-venv)"; exit 1; }
+	@$(PYTHON) -m venv .venv
 
 .venv/.run: $(BIN)/python requirements/build.lock requirements/run.lock pyproject.toml
 	@echo "Installing the server into .venv ..."
@@ -19,7 +20,7 @@ $(BIN)/python:
 
 .venv/.dev: .venv/.run requirements/dev.lock requirements/clip.lock
 	@echo "Installing what development and tests need into .venv ..."
-	@$(PIP) -r requirements/dev.lock
+	@$(PIP) --use-pep517 --no-build-isolation -r requirements/dev.lock
 	@$(PIP) --no-deps -r requirements/clip.lock
 	@touch $@
 
@@ -67,6 +68,7 @@ soak: setup .venv/.dev ## a long broadcast: make soak MINUTES=10
 
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 lock: ## renew the pinned dependencies (needs uv)
+	printf 'hatchling==1.33.0\nsetuptools\n' | $(LOCK) - -o requirements/build.lock
 	$(LOCK) pyproject.toml -o requirements/run.lock
 	$(LOCK) --extra dev -c requirements/run.lock pyproject.toml -o requirements/dev.lock
 
