@@ -17,7 +17,7 @@ from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
 
 from .clock import SourceClock
 from .intake import Intake
-from .rungs import Rungs
+from .rungs import GAP_WARNING, Rungs
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +79,8 @@ class Broadcast:
             found.append("No audio arrives: viewers hear silence.")
         if self._has_rare_keyframes:
             found.append(f"{RARE_KEYFRAMES}: the source's own quality is encoded anew. {REMEDY}.")
+        if self.has_media and self.rungs.is_gap:
+            found.append(f"{GAP_WARNING[0].upper()}{GAP_WARNING[1:]}.")
         if self.rungs.failure is not None:
             found.append(f"Only the source's own quality is available: {self.rungs.failure}")
         return found

@@ -14,7 +14,7 @@ import structlog
 
 from hls.output import HlsOutput
 from hls.writer import Sample
-from media.packet import AudioTrack, Packet, VideoTrack
+from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
 from media.rendition import Rendition
 from transcode.rung import rung_spec
 from transcode.supervisor import Transcoder, WorkerPool
@@ -25,6 +25,10 @@ from .silence import SILENT_TRACK
 from .sound import Sound, suits_copy
 
 log = structlog.get_logger(__name__)
+
+LONG_GAP = 2 * CLOCK_HZ
+"""Gaps that are told to the streamer; shorter ones are a packet lost or a worker replaced."""
+GAP_WARNING = "the video cannot be decoded, or not fast enough: encoded qualities show nothing"
 
 DRAIN_S = 1.0
 """How long an ending broadcast waits for its encoders; they are a few frames behind."""
@@ -55,8 +59,11 @@ class Rungs:
         self._tails: deque[int] = deque()  # ends of the runs of which the encoders still have something
         self._has_no_tail = asyncio.Event()
         self._has_no_tail.set()
+        self._shown_until = 0  # where the newest encoded frame lies
         self.failure: str | None = None
         """Why encoded rungs carry nothing, None while they do."""
+        self.is_gap = False
+        """Whether they have had nothing but gaps for a while: the source cannot be decoded, or not fast enough."""
 
     @property
     def names(self) -> list[str]:
@@ -160,6 +167,7 @@ class Rungs:
 
     def on_video(self, pts: int, frames: Mapping[str, Packet]) -> None:
         """Take all rungs of one source frame."""
+        self._shown_until, self.is_gap = pts, False
         for name, packet in frames.items():
             writer = self._declared.writers[name]
             writer.add(Sample(packet.dts, packet.pts, packet.data, packet.is_keyframe))
@@ -175,6 +183,9 @@ class Rungs:
 
     def on_gap(self, rungs: Collection[str], until_pts: int) -> None:
         """Publish gaps for frames that will never come."""
+        if until_pts - self._shown_until >= LONG_GAP and not self.is_gap:
+            self.is_gap = True
+            self._log.warning(GAP_WARNING)
         self._advance(rungs, until_pts)
 
     def on_flushed(self) -> None:
@@ -222,6 +233,7 @@ class Rungs:
             self._transcoder.force_keyframe(at, rendition.name)
             return
         self._encoded[rendition.name] = at
+        self._shown_until = max(self._shown_until, at)
         pixels = video.width * video.height
         self._transcoder.activate(rung_spec(rendition, video.frame_rate, source_pixels=pixels), at)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from media.error import PeerError
 from media.packet import CLOCK_HZ, AudioTrack
@@ -550,3 +551,19 @@ async def test_whatever_happens_renditions_stay_together(steps: list[tuple[str, 
         assert [segment.msn for segment in segments] == list(range(len(segments)))
         assert all(segment.duration_s < 5.5 for segment in segments)
         assert all(part.duration_s <= 0.5 for segment in segments for part in segment.parts)
+
+
+def test_video_that_nobody_can_decode_is_said_once(make_scene: MakeScene) -> None:
+    scene = make_scene()
+    scene.encoder.is_slow = True
+    scene.connect(Source(), 75)
+    assert scene.broadcast.warnings == []
+    with capture_logs() as logs:
+        for frame in range(75):
+            scene.encoder.sink.on_gap(["240p", "144p"], frame * FRAME)
+    assert [entry["log_level"] for entry in logs] == ["warning"]
+    assert scene.broadcast.warnings == [
+        "The video cannot be decoded, or not fast enough: encoded qualities show nothing."
+    ]
+    scene.encoder.sink.on_video(75 * FRAME, {})
+    assert scene.broadcast.warnings == []
