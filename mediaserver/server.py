@@ -33,6 +33,9 @@ log = structlog.get_logger(__name__)
 HTTP_DRAIN_S = 2.0
 """How long running answers may take once everything else has stopped; blocked playlists are released before."""
 
+HTTP_IDLE_S = 75.0
+"""How long an idle connection is kept; players come back within seconds."""
+
 
 def run(settings: Settings, *, demo: bool = False) -> int:
     """Serve until SIGTERM or SIGINT.
@@ -113,7 +116,13 @@ def _make_stage(settings: Settings, pool: WorkerPool, playback: PlaybackSigner) 
 @asynccontextmanager
 async def _serving_http(settings: Settings, application: web.Application) -> AsyncIterator[int]:
     """Serve HTTP; yields the port. At the end running answers get a moment, then their connections close."""
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=HTTP_DRAIN_S, handle_signals=False)
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        shutdown_timeout=HTTP_DRAIN_S,
+        keepalive_timeout=HTTP_IDLE_S,
+        handle_signals=False,
+    )
     await runner.setup()
     try:
         try:

@@ -16,11 +16,14 @@ import socket
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from media.error import TranscodeError
 from transcode.message import Failed, Media, Message, Ping, Progress, Ready
-from transcode.pipeline import Pipeline, Result
 from transcode.wire import MessageReader, serialize
+
+if TYPE_CHECKING:
+    from transcode.pipeline import Pipeline, Result
 
 NICENESS = 5
 """Encoders yield to the server's event loop, which feeds everybody; with idle cores it changes nothing."""
@@ -45,11 +48,11 @@ READ_BYTES = 1 << 18
 class Worker:
     """Serves one socket until it closes or the pipeline fails."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, pipeline: Pipeline) -> None:
         self._connection = connection
+        self._pipeline = pipeline
         self._incoming: queue.Queue[Message] = queue.Queue(MAX_QUEUED_MESSAGES)
         self._results: queue.Queue[Result] = queue.Queue(MAX_QUEUED_RESULTS)
-        self._pipeline = Pipeline()
         self._consumed = 0
         self._busy_s = 0.0
         self._reported = 0
@@ -105,14 +108,15 @@ class Worker:
         except OSError:
             os._exit(0)
         except Exception as error:
-            self.fail(error)
+            fail(self._connection, error)
 
-    def fail(self, error: Exception) -> None:
-        """Tell the server why and end the process."""
-        try:
-            self._connection.sendall(serialize(Failed(f"{type(error).__name__}: {error}")))
-        finally:
-            os._exit(1)
+
+def fail(connection: socket.socket, error: Exception) -> None:
+    """Tell the server why and end the process."""
+    try:
+        connection.sendall(serialize(Failed(f"{type(error).__name__}: {error}")))
+    finally:
+        os._exit(1)
 
 
 def main() -> None:
@@ -120,11 +124,13 @@ def main() -> None:
     faulthandler.enable()
     os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESS_SPACE_BYTES, MAX_ADDRESS_SPACE_BYTES))
-    worker = Worker(socket.socket(fileno=int(sys.argv[1])))
+    connection = socket.socket(fileno=int(sys.argv[1]))
     try:
-        worker.run()
+        from transcode.pipeline import Pipeline  # noqa: PLC0415 - missing codecs are told like any other fault
+
+        Worker(connection, Pipeline()).run()
     except Exception as error:
-        worker.fail(error)
+        fail(connection, error)
 
 
 if __name__ == "__main__":
