@@ -13,6 +13,7 @@ import pytest
 
 from hls.config import HlsConfig
 from media.aac import silent_frame
+from tests.program import need
 
 from .boxes import read_fragments
 from .conftest import Clip, Driver, Tone
@@ -150,7 +151,7 @@ async def test_silence_and_empty_parts_decode(
 
 def probe(path: Path) -> list[str]:
     command = [
-        "ffprobe",
+        need("ffprobe"),
         "-v",
         "warning",
         "-show_entries",

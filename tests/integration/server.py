@@ -18,6 +18,8 @@ from typing import Any
 
 import imageio_ffmpeg
 
+from tests.program import need
+
 ROOT = Path(__file__).parents[2]
 NEW_FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 OLD_FFMPEG = "/usr/bin/ffmpeg"
@@ -179,7 +181,7 @@ def encoder_args(
 async def running(program: str, *args: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a program in the background and end it with the block."""
     process = await asyncio.create_subprocess_exec(
-        program, *args, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        need(program), *args, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
     try:
         yield process

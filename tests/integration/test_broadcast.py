@@ -31,7 +31,8 @@ async def collect(session: aiohttp.ClientSession, url: str, until: float) -> lis
 async def decode(server: Server, path: str, seconds: float) -> str:
     """Let ffmpeg play an address for some seconds and return everything that it complains about.
 
-    It re-reads the same init segment when it reloads a playlist, and remarks on that; this is not about the stream.
+    Two of its remarks are not about the stream: it re-reads the same init segment when it reloads a playlist, and it
+    rounds uneven frame times (GStreamer's test source on a busy machine) to the frame rate of its own output.
     """
     player = await asyncio.create_subprocess_exec(
         *(NEW_FFMPEG, "-v", "warning", "-live_start_index", "0", "-t", str(seconds)),
@@ -40,8 +41,9 @@ async def decode(server: Server, path: str, seconds: float) -> str:
     )
     _, errors = await player.communicate()
     assert player.returncode == 0, errors.decode()
+    own = ("duplicated MOOV", "non monotonically increasing dts to muxer", "Last message repeated")
     lines = errors.decode().splitlines()
-    return "\n".join(line for line in lines if "duplicated MOOV" not in line and "Last message" not in line)
+    return "\n".join(line for line in lines if not any(remark in line for remark in own))
 
 
 async def test_every_rung_plays(server: Server) -> None:

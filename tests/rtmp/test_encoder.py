@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from fractions import Fraction
 from itertools import pairwise
 
@@ -13,6 +12,7 @@ import pytest
 
 from media.packet import AudioTrack, Packet, VideoTrack
 from rtmp.server import RtmpServer
+from tests.program import need
 from tests.rtmp.gate import RecordingGate, RecordingPublication
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
@@ -31,16 +31,6 @@ PIPELINE = (
     "! x264enc speed-preset=ultrafast key-int-max=25 ! h264parse ! queue ! mux. "
     "audiotestsrc num-buffers=94 samplesperbuffer=1024 ! audio/x-raw,rate=48000,channels=2 ! voaacenc ! queue ! mux."
 )
-
-
-def need(program: str) -> str:
-    """Find a program; where it is missing skip, but fail where everything has to be there."""
-    path = shutil.which(program)
-    if path is None:
-        if os.environ.get("CI"):
-            raise FileNotFoundError(f"{program} is needed for this test")
-        pytest.skip(f"{program} is not installed")
-    return path
 
 
 def url(server: RtmpServer, key: str = "key") -> str:
