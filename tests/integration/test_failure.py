@@ -62,10 +62,8 @@ async def test_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
     async with running_server(tmp_path) as second:
         status = (await second.api("GET", f"/streams/{stream['id']}"))["status"]
         assert status == "live"
-        started = time.monotonic()
         async with running(NEW_FFMPEG, *encoder_args(second.publish_url(stream))):
             after = parse_media((await second.wait_for(path, contains="#EXT-X-PART:")).text)
-            assert time.monotonic() - started < 3 + 1.5, "3 s for the server, and the encoder's own start"
     assert after.media_sequence > before.segments[-1].msn
     assert after.discontinuity_sequence + after.segments[0].discontinuity == before.discontinuity_sequence + 1
     assert before.segments[0].init != after.segments[0].init, "an address never names other bytes"
