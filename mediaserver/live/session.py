@@ -6,7 +6,7 @@ preview (a publisher, not started) → live (started, with or without a publishe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,6 +18,10 @@ from media.packet import AudioTrack, Packet
 from .broadcast import Broadcast
 
 log = structlog.get_logger(__name__)
+
+
+MAX_ENCODER_NAME = 100
+"""Characters; the longest seen is a version string of 60."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,11 @@ class Publication:
             with self._kicking():
                 self._session.receive(self, packet)
 
-    def receive_metadata(self, metadata: object) -> None:
-        """Ignore what the publisher says about itself: tracks are read from the data."""
+    def receive_metadata(self, metadata: Mapping[str, object]) -> None:
+        """Learn the encoder's name; in `connect` OBS and others call themselves FMLE. Tracks are read from the data."""
+        name = metadata.get("encoder")
+        if isinstance(name, str) and name.isprintable() and name:
+            self.encoder = name[:MAX_ENCODER_NAME]
 
     async def ready(self) -> None:
         """Return at once: every queue behind a broadcast is bounded and drops to a keyframe by itself."""

@@ -107,6 +107,28 @@ async def test_graces_of_a_publisher_who_left(
     assert words in room.expired[0]
 
 
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        (
+            {"encoder": "obs-output module (libobs version 29.0.2)"},
+            "obs-output module (libobs version 29.0.2)",
+        ),
+        ({"encoder": "x" * 500}, "x" * 100),
+        ({"encoder": "two\nlines"}, "FMLE/3.0"),
+        ({"encoder": 7}, "FMLE/3.0"),
+        ({}, "FMLE/3.0"),
+    ],
+)
+async def test_the_encoders_name_is_the_one_it_says_later(
+    make_room: MakeRoom, said: dict[str, object], name: str
+) -> None:
+    publication = make_room().join()
+    publication.encoder = "FMLE/3.0"
+    publication.receive_metadata(said)
+    assert publication.encoder == name
+
+
 async def test_coming_back_stops_the_grace(make_room: MakeRoom) -> None:
     room = make_room(reconnect_s=SOON_S, start_s=SOON_S, stop_s=SOON_S)
     room.go_live()
