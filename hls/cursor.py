@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
 from media.error import LocalStateError
@@ -14,7 +15,7 @@ from .view import PartAddress, PartView
 Track = TypeVar("Track", VideoTrack, AudioTrack)
 
 
-class Cursor(Generic[Track]):
+class Cursor(ABC, Generic[Track]):
     """Publishes parts of one rendition in order and binds tracks to generations.
 
     Subclasses know what a part is made of. A track takes effect at a place on the timeline, since a rendition
@@ -51,9 +52,9 @@ class Cursor(Generic[Track]):
         if track != self.newest_track:
             self._pending.append((at, track))
 
+    @abstractmethod
     def build_init(self, track: Track) -> bytes:
         """Build the initialization segment of a track."""
-        raise NotImplementedError
 
     @property
     def _segment(self) -> Segment | None:

@@ -7,7 +7,6 @@ are ticks of `CLOCK_HZ`. Pure: `now` is an argument.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from media.error import LocalStateError
@@ -130,10 +129,6 @@ class Timeline:
         """Find a segment by its media sequence number."""
         index = msn - self._segments[0].msn if self._segments else -1
         return self._segments[index] if 0 <= index < len(self._segments) else None
-
-    def closed_from(self, msn: int) -> Iterator[Segment]:
-        """Yield closed segments from a media sequence number on."""
-        return (item for item in self._segments if item.is_closed and item.msn >= msn)
 
     def drop_before(self, msn: int) -> None:
         """Forget segments below a media sequence number; nobody asks for them any more."""

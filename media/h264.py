@@ -25,9 +25,7 @@ __all__ = [
 ]
 
 NAL_IDR = 5
-NAL_SEI = 6
 NAL_PPS = 8
-NAL_AUD = 9
 
 # Profiles whose avcC lacks the extension with chroma format and bit depth (14496-15, 5.3.3.1.2).
 _PROFILES_WITHOUT_EXTENSION = frozenset({66, 77, 88})

@@ -16,9 +16,11 @@ import structlog
 from aiohttp.http_exceptions import HttpProcessingError
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from control_api.key import KEY_PATTERN
+
 SECRETS = (
     (re.compile(r"/~[^/\s\"'?#]+"), "/~…"),
-    (re.compile(r"\b([sc]k)_[A-Za-z0-9_-]{32}"), r"\1_…"),
+    (KEY_PATTERN, r"\1_…"),
     (re.compile(r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+"), "eyJ…"),
     (re.compile(r"(?<=://)[^/@\s]+@"), "…@"),
 )
