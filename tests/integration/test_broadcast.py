@@ -113,6 +113,30 @@ async def test_gstreamer_publishes(server: Server) -> None:
         assert await decode(server, f"/hls/{stream['id']}/360p/index.m3u8", 3) == ""
 
 
+async def test_first_packet_starts_a_stream_that_wants_it(server: Server) -> None:
+    stream = await server.create_stream(start=False, auto_start=True)
+    assert stream["status"] == "created"
+    async with running(NEW_FFMPEG, *encoder_args(server.publish_url(stream))):
+        await server.wait_for(f"/hls/{stream['id']}/master.m3u8")
+        assert (await server.api("GET", f"/streams/{stream['id']}"))["status"] == "live"
+
+
+async def test_nothing_is_public_before_the_start(server: Server) -> None:
+    stream = await server.create_stream(start=False)
+    path = f"/hls/{stream['id']}/master.m3u8"
+    async with running(NEW_FFMPEG, *encoder_args(server.publish_url(stream))):
+        await server.wait_for(f"/api/v1/streams/{stream['id']}", contains='"connected":true')
+        await asyncio.sleep(3)
+        answer = await server.request(path)
+        assert (answer.status, answer.json()["code"]) == (404, "no_media_yet")
+        assert answer.headers["Retry-After"] == "1"
+        await server.api("POST", f"/streams/{stream['id']}/start")
+        await server.wait_for(path)
+        playlist = parse_media((await server.wait_for(f"/hls/{stream['id']}/360p/index.m3u8")).text)
+    assert playlist.media_sequence == 0
+    assert not playlist.segments[0].discontinuity
+
+
 async def test_video_without_audio_gets_silence(server: Server) -> None:
     stream = await server.create_stream()
     async with running(NEW_FFMPEG, *encoder_args(server.publish_url(stream), audio=False)):
