@@ -44,6 +44,21 @@ class VideoWriter(Cursor[VideoTrack]):
         self._sequence = 0
         self._shows_frame = False
         self._introduces_track = False
+        self._lead = 0
+        self._leads: deque[tuple[int, int]] = deque()
+
+    def set_track(self, track: VideoTrack, at: int, lead: int = 0) -> None:
+        """Publish with this track from the first segment on that starts at `at` or later.
+
+        Args:
+            track: how to decode what is added from then on.
+            at: in ticks; a discontinuity or the first segment.
+            lead: ticks by which decoding runs ahead of presentation, because pictures are reordered. Decoding times
+                are written earlier by so much and composition offsets larger: the same presentation times in offsets
+                that are not negative, which FFmpeg's demuxer would take for a late start.
+        """
+        super().set_track(track, at)
+        self._leads.append((at, lead))
 
     def build_init(self, track: VideoTrack) -> bytes:
         """Build the initialization segment of a track."""
@@ -96,6 +111,8 @@ class VideoWriter(Cursor[VideoTrack]):
         is_last = segment.is_closed and end == segment.end
         previous = self.track
         self._enter(segment)
+        while self._leads and self._leads[0][0] <= segment.start:
+            self._lead = self._leads.popleft()[1]
         self._introduces_track |= previous is not None and previous != self.track
         samples = self._introduced(self._take(start, end))
         following = self._following_dts(segment)
@@ -151,9 +168,11 @@ class VideoWriter(Cursor[VideoTrack]):
         ends = [*(sample.dts for sample in samples[1:]), end]
         return fragment(
             self._sequence,
-            decode_time,
+            max(0, decode_time - self._lead),
             [
-                FragmentSample(sample.data, following - sample.dts, sample.is_sync, sample.pts - sample.dts)
+                FragmentSample(
+                    sample.data, following - sample.dts, sample.is_sync, sample.pts - sample.dts + self._lead
+                )
                 for sample, following in zip(samples, ends, strict=False)
             ],
         )

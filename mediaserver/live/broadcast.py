@@ -28,6 +28,10 @@ EXT-X-TARGETDURATION. OBS sends one every 8.3 s unless told otherwise."""
 RARE_KEYFRAMES = "No keyframe for 4 s"
 REMEDY = "Set the keyframe interval to 2 s (OBS: Settings, Output, Keyframe Interval)"
 
+START = 10 * CLOCK_HZ
+"""Where a broadcast begins on its timeline. Not at 0: pictures that are reordered are decoded before the first one is
+shown, and decoding times cannot be negative in fMP4."""
+
 
 class Broadcast:
     """Joins a source to the timeline and to the renditions.
@@ -128,13 +132,13 @@ class Broadcast:
         first = held[0]
         if not isinstance(first.track, VideoTrack):
             raise LocalStateError("a run has to begin with video")
-        at = self._timeline.position
+        at = max(self._timeline.position, START)
         self._intake = None
         self._video, self._audio = first.track, intake.audio
         self._audio_changed = self._has_rare_keyframes = False
         self._clock = SourceClock(at, first)
         self._open_segment(at, self._wall_clock() - waited / CLOCK_HZ)
-        self.rungs.begin(first.track, self._audio, at)
+        self.rungs.begin(first.track, self._audio, at, self._clock.lead)
         for packet in held:
             self.receive(packet)
 

@@ -41,8 +41,8 @@ class Times(NamedTuple):
 class SourceClock:
     """Maps one run of a source to the timeline.
 
-    Video DTS are shifted so that DTS = PTS at each IDR picture: then a segment's `tfdt` is its first
-    presentation time on every rung, with and without B-frames (composition offsets may be negative).
+    Video DTS are shifted so that DTS = PTS at each IDR picture: then parts and segments begin at the same times on
+    every rung, with and without B-frames. `lead` takes the shift back where samples are written.
 
     Args:
         at: timeline position, in ticks, of the first keyframe.
@@ -51,6 +51,8 @@ class SourceClock:
 
     def __init__(self, at: int, first: Packet) -> None:
         self._reorder = _composition(first)
+        self.lead = max(0, self._reorder)
+        """Ticks by which the source decodes ahead of presentation, since it reorders pictures (B-frames)."""
         self._offset = self._audio_offset = at - first.dts - self._reorder
         self._last_source_dts = first.dts
         self._last_dts = at - 1

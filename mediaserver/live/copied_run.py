@@ -18,10 +18,12 @@ class CopiedRun:
         writer: of the rung.
         track: of the source.
         at: where the run begins on the timeline.
+        lead: ticks by which its decoding runs ahead of presentation.
     """
 
-    def __init__(self, writer: VideoWriter, track: VideoTrack, at: int) -> None:
+    def __init__(self, writer: VideoWriter, track: VideoTrack, at: int, lead: int) -> None:
         self.at = at
+        self._lead = lead
         self.is_waiting = True
         """Whether the rung still carries the run before."""
         self._writer = writer
@@ -36,7 +38,7 @@ class CopiedRun:
     def take_rung(self, frontier: int) -> None:
         """Begin to publish, up to `frontier`: nothing of the run before will come."""
         self.is_waiting = False
-        self._writer.set_track(self._track, self.at)
+        self._writer.set_track(self._track, self.at, self._lead)
         for sample in self._held:
             self._writer.add(sample)
         self._held.clear()

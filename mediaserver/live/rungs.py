@@ -86,8 +86,15 @@ class Rungs:
         source = self._source if self.failure is not None and not self.is_copying else None
         return source is not None and self._declared.can_copy(source)
 
-    def begin(self, video: VideoTrack, audio: AudioTrack | None, at: int) -> None:
-        """Start a run of the source at a timeline position, which is the start of a segment."""
+    def begin(self, video: VideoTrack, audio: AudioTrack | None, at: int, lead: int = 0) -> None:
+        """Start a run of the source at a timeline position, which is the start of a segment.
+
+        Args:
+            video: how to decode it.
+            audio: None for a run without sound.
+            at: in ticks.
+            lead: ticks by which decoding runs ahead of presentation.
+        """
         if not self._declared.renditions:
             self._declared = declare(self._output, video, audio, quality=self._quality, wanted=self._wanted)
             self._sound = self._declared.sound
@@ -96,7 +103,7 @@ class Rungs:
         can_copy = self._declared.can_copy(video)
         for rendition in self._declared.renditions:
             if can_copy and rendition.is_source:
-                self._copy(rendition.name, video, at)
+                self._copy(rendition.name, video, at, lead)
             else:
                 self._encode(rendition, video, at)
         self._begin_sound(audio, at)
@@ -210,8 +217,8 @@ class Rungs:
 
     # Within.
 
-    def _copy(self, name: str, video: VideoTrack, at: int) -> None:
-        self._copied = CopiedRun(self._declared.writers[name], video, at)
+    def _copy(self, name: str, video: VideoTrack, at: int, lead: int) -> None:
+        self._copied = CopiedRun(self._declared.writers[name], video, at, lead)
         if name not in self._encoded or not self._tails:
             self._take_rung(self._copied)
 

@@ -436,3 +436,24 @@ def test_a_changed_track_brings_its_parameter_sets_along_once() -> None:
         writer.advance(at + S // 5)
         data = writer.rendition.segments[-1].data() or b""
         assert data.count(b"\x68\xee") == number
+
+
+def test_reordered_pictures_are_decoded_early_and_shown_in_time() -> None:
+    """Else some offsets were negative, which FFmpeg's demuxer takes for a late start."""
+    output = HlsOutput(HlsConfig())
+    writer = output.add_video(
+        "720p", width=64, height=36, frame_rate=Fraction(10), codec_string="x", bandwidth_bps=1
+    )
+    at, lead = 10 * S, 2 * STEP
+    output.timeline.begin(at, NOW)
+    writer.set_track(TRACK, at, lead)
+    for number, shown in enumerate((0, 4, 2, 1, 3)):
+        dts = at + number * STEP
+        output.timeline.advance(dts, can_cut=False)
+        writer.add(Sample(dts, at + shown * STEP, b"frame", is_sync=number == 0))
+    output.timeline.end_segment(at + 5 * STEP)
+    writer.advance(at + 5 * STEP)
+    data = writer.rendition.segments[-1].data() or b""
+    samples = read_fragments(data)
+    assert [sample.dts for sample in samples] == [at - lead + number * STEP for number in range(5)]
+    assert [sample.pts for sample in samples] == [at + shown * STEP for shown in (0, 4, 2, 1, 3)]

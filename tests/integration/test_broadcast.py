@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
 import re
 import time
+from fractions import Fraction
 
 import aiohttp
+import av
 import pytest
 
 from .playlist import FetchedPart, MediaPlaylist, follow, parse_master, parse_media
@@ -22,6 +25,22 @@ async def playlists(server: Server, stream_id: str) -> dict[str, MediaPlaylist]:
         answer = await server.wait_for(f"/hls/{stream_id}/{uri}", contains="#EXTINF")
         found[uri] = parse_media(answer.text)
     return found
+
+
+async def first_shown(
+    server: Server, stream_id: str, uri: str, playlist: MediaPlaylist, msn: int
+) -> Fraction:
+    """Find the first presentation time in a segment, in seconds, as FFmpeg's demuxer understands the boxes."""
+    segment = next(segment for segment in playlist.complete if segment.msn == msn)
+    folder = f"/hls/{stream_id}/{uri.split('/', maxsplit=1)[0]}"
+    files = [await server.request(f"{folder}/{name}") for name in (segment.init, segment.uri)]
+    with av.open(io.BytesIO(b"".join(file.body for file in files))) as container:
+        stream = container.streams[0]
+        return min(
+            Fraction(packet.pts) * packet.time_base
+            for packet in container.demux(stream)
+            if packet.pts is not None
+        )
 
 
 async def collect(session: aiohttp.ClientSession, url: str, until: float) -> list[FetchedPart]:
@@ -71,6 +90,10 @@ async def test_segments_start_together_on_every_rung(server: Server) -> None:
     assert len(common) >= 2
     for msn in common:
         assert len({rows[msn] for rows in starts.values()}) == 1, (msn, starts)
+        shown = {uri: await first_shown(server, stream["id"], uri, found[uri], msn) for uri in found}
+        video = {at for uri, at in shown.items() if not uri.startswith("audio")}
+        assert len(video) == 1, shown
+        assert 0 <= shown["audio/index.m3u8"] - video.pop() < Fraction(1024, 48000), shown
 
 
 async def test_parts_keep_to_the_target_and_blocking_reload_delivers_each(server: Server) -> None:

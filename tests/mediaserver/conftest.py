@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from mediaserver.live import broadcast
+
 from .scene import MakeScene
 
 
@@ -9,3 +11,9 @@ from .scene import MakeScene
 def make_scene(monkeypatch: pytest.MonkeyPatch) -> MakeScene:
     """Build broadcasts whose encoder is a stand-in."""
     return MakeScene(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def count_from_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let timelines begin at 0, so that the positions in these tests read as frame numbers."""
+    monkeypatch.setattr(broadcast, "START", 0)

@@ -133,7 +133,9 @@ async def test_a_killed_worker_costs_nothing(
     assert transcoder.stats.restarts == 1
 
 
-async def test_frames_go_on_after_a_kill_while_the_source_does(transcoder: Transcoder, sink: Recorder) -> None:
+async def test_frames_go_on_after_a_kill_while_the_source_does(
+    transcoder: Transcoder, sink: Recorder
+) -> None:
     transcoder.activate(SMALL, 0)
     feeding = asyncio.create_task(feed(transcoder, video(100, gop=50), speed=1.5))
     await sink.until(lambda: len(sink.video) >= 40)
