@@ -34,7 +34,7 @@ async def first_shown(
     segment = next(segment for segment in playlist.complete if segment.msn == msn)
     folder = f"/hls/{stream_id}/{uri.split('/', maxsplit=1)[0]}"
     files = [await server.request(f"{folder}/{name}") for name in (segment.init, segment.uri)]
-    with av.open(io.BytesIO(b"".join(file.body for file in files))) as container:
+    with av.open(io.BytesIO(b"".join(file.body for file in files)), "r") as container:
         stream = container.streams[0]
         return min(
             Fraction(packet.pts) * packet.time_base
@@ -201,7 +201,7 @@ async def test_sync_of_sound_and_picture(server: Server) -> None:
     picture = "color=black:s=320x180:r=25,geq=lum='if(lt(mod(T,1),0.2),255,0)':cb=128:cr=128"
     tone = "aevalsrc='if(lt(mod(t,1),0.2),sin(2*PI*1000*t),0)':s=48000"
     encoder = ["-v", "error", "-re", "-f", "lavfi", "-i", picture, "-re", "-f", "lavfi", "-i", tone]
-    codecs = "-c:v libx264 -preset veryfast -bf 2 -g 50 -pix_fmt yuv420p -c:a aac -ac 2 -f flv"
+    codecs = "-c:v libx264 -preset veryfast -bf 3 -b_strategy 0 -g 50 -pix_fmt yuv420p -c:a aac -ac 2 -f flv"
     encoder += codecs.split()
     async with running(NEW_FFMPEG, *encoder, server.publish_url(stream)):
         await server.wait_for(f"/hls/{stream['id']}/master.m3u8")
