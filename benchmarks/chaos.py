@@ -21,21 +21,13 @@ from pathlib import Path
 import aiohttp
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.clip import FFMPEG, PACED, RESULTS, prepared
-from tests.integration.playlist import FetchedPart, follow, parse_master, parse_media
+from benchmarks.clip import FFMPEG, RESULTS, prepared, push
+from tests.integration.playlist import collect, parse_master, parse_media
 from tests.integration.server import Server, running, running_server
 
 SETTLE_S = 5.0
 DISTANCE_S = 30.0
 """Between kills: three crashes a minute mean "copy only"."""
-
-
-def push(source: Path, url: str) -> list[str]:
-    return ["-v", "error", *PACED, "-stream_loop", "-1", "-i", str(source), "-c", "copy", "-f", "flv", url]
-
-
-async def collect(session: aiohttp.ClientSession, url: str, until: float) -> list[FetchedPart]:
-    return [part async for part in follow(session, url, until=until)]
 
 
 async def kill_workers(server: Server, rounds: int) -> int:

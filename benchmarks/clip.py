@@ -25,6 +25,11 @@ def clip() -> Path:
     return path
 
 
+def push(source: Path, url: str) -> list[str]:
+    """Arguments with which ffmpeg publishes a prepared clip for ever, at its own pace."""
+    return ["-v", "error", *PACED, "-stream_loop", "-1", "-i", str(source), "-c", "copy", "-f", "flv", url]
+
+
 def prepared(folder: Path, *, height: int, seconds: int, bitrate: str) -> Path:
     """Encode the clip once as an encoder would send it: `height` lines, a 2 s keyframe interval, no B-frames, AAC."""
     path = folder / f"clip{height}.flv"

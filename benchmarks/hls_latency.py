@@ -21,8 +21,8 @@ import aiohttp
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.clip import FFMPEG, PACED, RESULTS, prepared
-from tests.integration.playlist import FetchedPart, follow, parse_master
+from benchmarks.clip import FFMPEG, RESULTS, prepared, push
+from tests.integration.playlist import FetchedPart, collect, parse_master
 from tests.integration.server import Server, running, running_server
 
 FRAME_S = 0.04
@@ -49,19 +49,14 @@ def cpu_seconds(server: Server) -> float:
     return float(sum(t.user + t.system for t in times))
 
 
-async def collect(session: aiohttp.ClientSession, url: str, until: float) -> list[FetchedPart]:
-    return [part async for part in follow(session, url, until=until)]
-
-
 async def measure(seconds: float, height: int, folder: Path) -> dict[str, object]:
     bitrate = {720: "2500k", 1080: "6000k"}.get(height, "2500k")
     source = await asyncio.to_thread(prepared, folder, height=height, seconds=20, bitrate=bitrate)
     async with running_server(folder, LADDER="always") as server:
         stream = await server.create_stream(quality="2160p")
         hls = f"{server.http_url}/hls/{stream['id']}"
-        push = ["-v", "error", *PACED, "-stream_loop", "-1", "-i", str(source), "-c", "copy", "-f", "flv"]
         started = time.monotonic()
-        async with running(FFMPEG, *push, server.publish_url(stream)):
+        async with running(FFMPEG, *push(source, server.publish_url(stream))):
             await server.wait_for(f"/hls/{stream['id']}/master.m3u8")
             master = parse_master((await server.request(f"/hls/{stream['id']}/master.m3u8")).text)
             first_part_s = await first_part(server, stream["id"], master, started)

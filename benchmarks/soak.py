@@ -17,7 +17,7 @@ import aiohttp
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.clip import FFMPEG, PACED, RESULTS, prepared
+from benchmarks.clip import FFMPEG, RESULTS, prepared, push
 from tests.integration.playlist import follow, parse_master
 from tests.integration.server import Server, running, running_server
 
@@ -63,8 +63,7 @@ async def soak(minutes: float, folder: Path) -> dict[str, object]:
     source = await asyncio.to_thread(prepared, folder, height=720, seconds=20, bitrate="2500k")
     async with running_server(folder, LADDER="always") as server:
         stream = await server.create_stream(quality="2160p")
-        push = ["-v", "error", *PACED, "-stream_loop", "-1", "-i", str(source), "-c", "copy", "-f", "flv"]
-        async with running(FFMPEG, *push, server.publish_url(stream)):
+        async with running(FFMPEG, *push(source, server.publish_url(stream))):
             path = f"/hls/{stream['id']}/master.m3u8"
             master = parse_master((await server.wait_for(path)).text)
             await asyncio.sleep(4)

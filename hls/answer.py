@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -45,7 +46,7 @@ def problem(status: int, code: str, detail: str, retry_after_s: int | None = Non
         headers["Retry-After"] = str(retry_after_s)
     body = {
         "type": "about:blank",
-        "title": _TITLES.get(status, "Error"),
+        "title": HTTPStatus(status).phrase,
         "status": status,
         "code": code,
         "detail": detail,
@@ -56,15 +57,6 @@ def problem(status: int, code: str, detail: str, retry_after_s: int | None = Non
         content_type="application/problem+json",
         headers=headers,
     )
-
-
-_TITLES = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    503: "Service Unavailable",
-}
 
 
 class PlaylistBody:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-PLAYLIST = "application/vnd.apple.mpegurl"
-MEDIA = "video/mp4"
+from .answer import MEDIA_TYPE, PLAYLIST_TYPE
 
 STREAM = ("stream_id", "Id of the stream.")
 RUNG = ("rung", "`2160p` … `144p`, or `audio`.")
@@ -31,14 +30,16 @@ def paths() -> dict[str, dict[str, Any]]:
     base = "/hls/{stream_id}"
     rung = f"{base}/{{rung}}"
     return {
-        f"{base}/master.m3u8": _get("Multivariant playlist", PLAYLIST, STREAM),
+        f"{base}/master.m3u8": _get("Multivariant playlist", PLAYLIST_TYPE, STREAM),
         f"{rung}/index.m3u8": _get(
-            "Media playlist, with blocking reload", PLAYLIST, STREAM, RUNG, query=RELOAD
+            "Media playlist, with blocking reload", PLAYLIST_TYPE, STREAM, RUNG, query=RELOAD
         ),
-        f"{rung}/init-{{generation}}.mp4": _get("Initialization segment", MEDIA, STREAM, RUNG, GENERATION),
-        f"{rung}/{{generation}}-{{msn}}.m4s": _get("Segment", MEDIA, STREAM, RUNG, GENERATION, MSN),
+        f"{rung}/init-{{generation}}.mp4": _get(
+            "Initialization segment", MEDIA_TYPE, STREAM, RUNG, GENERATION
+        ),
+        f"{rung}/{{generation}}-{{msn}}.m4s": _get("Segment", MEDIA_TYPE, STREAM, RUNG, GENERATION, MSN),
         f"{rung}/{{generation}}-{{msn}}.{{part}}.m4s": _get(
-            "Part", MEDIA, STREAM, RUNG, GENERATION, MSN, PART
+            "Part", MEDIA_TYPE, STREAM, RUNG, GENERATION, MSN, PART
         ),
     }
 

@@ -101,7 +101,7 @@ class _Hls:
     async def media_playlist(self, request: web.Request) -> web.StreamResponse:
         """Answer with a media playlist, once it holds what the request waits for."""
         broadcast, rung = self._find(request), request.match_info["rung"]
-        if broadcast.multivariant() is None:
+        if not broadcast.has_media:
             raise _no_media_yet()
         view = self._view(broadcast, rung)
         directives = Directives() if view.is_ended else parse_directives(request.query)

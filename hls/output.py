@@ -111,9 +111,14 @@ class HlsOutput:
 
     # For delivery.
 
+    @property
+    def has_media(self) -> bool:
+        """Whether a part has been closed and there are renditions to play it in."""
+        return self.timeline.has_media and bool(self._renditions)
+
     def multivariant(self) -> MultivariantView | None:
         """Return all renditions; None before the first media."""
-        if not (self.timeline.has_media and self._renditions):
+        if not self.has_media:
             return None
         audio = self._audio_view()
         return MultivariantView(tuple(self._variant_view(name) for name in self._videos), audio)

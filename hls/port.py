@@ -10,6 +10,10 @@ from .view import MultivariantView, RenditionView
 class Broadcast(Protocol):
     """A broadcast as delivery reads it."""
 
+    @property
+    def has_media(self) -> bool:
+        """Whether there is, or was, something to play."""
+
     def multivariant(self) -> MultivariantView | None:
         """Return all renditions; None before the first media."""
 

@@ -10,11 +10,9 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from media.error import LocalStateError
-from media.packet import CLOCK_HZ
+from media.packet import CLOCK_HZ, TICKS_PER_MS
 
 from .config import HlsConfig
-
-MILLISECOND = CLOCK_HZ // 1000
 
 MIN_PART_FILL = 0.85
 """A part below this share of the target is allowed only as a segment's last (rfc8216bis, 4.4.3.7)."""
@@ -252,7 +250,7 @@ class Timeline:
         self._close_crossing(segment, dts)
         length = dts - segment.end
         # The tolerance waits for a frame that a millisecond clock may still place inside.
-        is_next_outside = length + self._step > self._part + MILLISECOND
+        is_next_outside = length + self._step > self._part + TICKS_PER_MS
         if is_next_outside and length >= MIN_PART_FILL * self._part:
             self._close_part(segment, dts)
 

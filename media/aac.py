@@ -175,6 +175,10 @@ def aac_track(config: bytes, bitrate_bps: int | None = None) -> AudioTrack:
     )
 
 
+STEREO_48K = aac_track(bytes.fromhex("1190"))
+"""AAC-LC, 48 kHz, stereo (ISO/IEC 14496-3, 1.6.2.1): what our own encoder makes, and silence where there is nothing."""
+
+
 def silent_frame(channels: int) -> bytes:
     """Return an AAC-LC raw_data_block of silence for one or two channels, good at any sample rate."""
     return _SILENCE[channels]

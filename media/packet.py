@@ -12,6 +12,9 @@ from fractions import Fraction
 CLOCK_HZ = 90_000
 """Ticks per second of every `pts`, `dts` and duration outside a container."""
 
+TICKS_PER_MS = CLOCK_HZ // 1000
+"""Exact: RTMP's millisecond clock loses nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class VideoTrack:

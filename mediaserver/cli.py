@@ -138,12 +138,11 @@ def _run(*, demo: bool) -> None:
     for remark in remarks(settings):
         structlog.get_logger(__name__).warning("setting", remark=remark)
     try:
-        code = run(settings, demo=demo)
+        run(settings, demo=demo)
     except ConfigError as error:
         _refuse(error)
     except KeyboardInterrupt:
-        code = INTERRUPTED
-    sys.exit(code)
+        sys.exit(INTERRUPTED)
 
 
 def _settings() -> Settings:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from control_api.playback import PlaybackSigner
 from control_api.port import Broadcasts
 from control_api.registry import Registry
 from control_api.service import StreamService
@@ -22,7 +21,6 @@ class ControlPlane:
     service: StreamService
     users: UserService
     signer: TokenSigner
-    playback: PlaybackSigner
 
 
 @asynccontextmanager
@@ -40,7 +38,6 @@ async def open_control_plane(
             service=StreamService(registry, broadcasts, min_followers=settings.min_followers_to_stream),
             users=UserService(registry),
             signer=TokenSigner(secret, settings.jwt_issuer, settings.jwt_audience),
-            playback=PlaybackSigner(secret),
         )
     finally:
         await registry.close()

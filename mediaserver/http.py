@@ -10,6 +10,7 @@ from control_api import http as control_http
 from control_api.address import Addresses
 from control_api.call import MAX_BODY
 from control_api.host import host_middleware
+from control_api.playback import PlaybackSigner
 from control_api.problem import problem_middleware
 from control_api.status_route import Check
 from hls import description as hls_description
@@ -22,7 +23,7 @@ from rtmp.server import RtmpServer
 
 
 def make_application(
-    settings: Settings, stage: Stage, control: ControlPlane, rtmp: RtmpServer
+    settings: Settings, stage: Stage, control: ControlPlane, playback: PlaybackSigner, rtmp: RtmpServer
 ) -> web.Application:
     """Join the rooms' routes."""
     application = web.Application(
@@ -43,7 +44,7 @@ def make_application(
             control.service,
             control.users,
             control.signer,
-            control.playback,
+            playback,
             addresses,
             checks=checks,
             version=version("mediaserver"),

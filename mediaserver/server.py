@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -37,24 +36,18 @@ HTTP_IDLE_S = 75.0
 """How long an idle connection is kept; players come back within seconds."""
 
 
-def run(settings: Settings, *, demo: bool = False) -> int:
+def run(settings: Settings, *, demo: bool = False) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
         settings: the configuration.
         demo: whether to broadcast a test picture to this server's own port.
 
-    Returns:
-        The process's exit code.
+    Raises:
+        ConfigError: as `serve`.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
-            runner.run(serve(settings, demo=demo))
-        except ConfigError as error:
-            for problem in error.problems:
-                print(f"mediaserver: {problem}", file=sys.stderr)  # noqa: T201 - said to who typed the command
-            return 2
-    return 0
+        runner.run(serve(settings, demo=demo))
 
 
 async def serve(settings: Settings, *, demo: bool = False) -> None:
@@ -69,10 +62,11 @@ async def serve(settings: Settings, *, demo: bool = False) -> None:
         pool = WorkerPool()
         stack.push_async_callback(pool.close)
         secret = access_secret(settings)
-        stage = _make_stage(settings, pool, PlaybackSigner(secret))
+        playback = PlaybackSigner(secret)
+        stage = _make_stage(settings, pool, playback)
         rtmp = RtmpServer(stage, settings.rtmp_host, settings.rtmp_port)
         control = await stack.enter_async_context(open_control_plane(settings, secret, stage))
-        application = make_application(settings, stage, control, rtmp)
+        application = make_application(settings, stage, control, playback, rtmp)
         http_port = await stack.enter_async_context(_serving_http(settings, application))
         stack.push_async_callback(_let_players_read, stage)
         stack.push_async_callback(stage.close)

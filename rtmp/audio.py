@@ -6,11 +6,9 @@ FFmpeg 8 and newer send AAC of more than two channels in the form of Enhanced RT
 from __future__ import annotations
 
 from media.aac import aac_track, strip_adts
-from media.packet import AudioTrack, Packet
+from media.packet import TICKS_PER_MS, AudioTrack, Packet
 from media.timing import TimestampUnwrapper
 from rtmp.error import RefusedError
-
-_TICKS_PER_MS = 90
 
 _ENHANCED = 9
 _AAC = 10
@@ -75,7 +73,7 @@ class AudioTagReader:
         data = strip_adts(data)
         if not data:
             return None
-        time = self._clock.unwrap(timestamp) * _TICKS_PER_MS
+        time = self._clock.unwrap(timestamp) * TICKS_PER_MS
         return Packet(track, time, time, data, is_keyframe=True)
 
 

@@ -17,11 +17,9 @@ from media.h264 import (
     split_annexb,
     split_length_prefixed,
 )
-from media.packet import Packet, VideoTrack
+from media.packet import TICKS_PER_MS, Packet, VideoTrack
 from media.timing import TimestampUnwrapper
 from rtmp.error import RefusedError
-
-_TICKS_PER_MS = 90
 
 _IS_ENHANCED = 0x80
 _COMMAND_FRAME = 5
@@ -105,8 +103,8 @@ class VideoTagReader:
             return None
         if NAL_SPS in types:
             self._source = self._source.adopt(data)
-        dts = self._clock.unwrap(timestamp) * _TICKS_PER_MS
-        pts = dts + composition_ms * _TICKS_PER_MS
+        dts = self._clock.unwrap(timestamp) * TICKS_PER_MS
+        pts = dts + composition_ms * TICKS_PER_MS
         return Packet(self._source.track, pts, dts, data, NAL_IDR in types)
 
 

@@ -99,7 +99,6 @@ class AudioEncoder:
     Args:
         output: a key of `ENCODINGS`.
         from_pts: packets before this, in ticks, are encoded but not handed out.
-
     """
 
     def __init__(self, output: str, from_pts: int) -> None:

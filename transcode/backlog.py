@@ -106,7 +106,6 @@ class Backlog:
 
         Returns:
             No frame before this pts will come beyond those sent.
-
         """
         sent, waiting = self._split(self._sent)
         keyframes = _keyframe_indices(waiting)
@@ -152,7 +151,6 @@ class Backlog:
 
         Returns:
             None, or the pts before which frames are lost because their keyframe is not kept any more.
-
         """
         _, entries = self._split(self._take_over_point())
         first = next((entry for entry in entries if isinstance(entry, Packet) and entry.is_video), None)
@@ -176,7 +174,6 @@ class Backlog:
 
         Returns:
             No frame before this pts will come.
-
         """
         _, entries = self._split(0)
         until = self._skip_to(entries, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from media.aac import aac_track
+from media.aac import STEREO_48K
 from media.h264 import h264_track
 from media.opus import opus_track
 from media.packet import AudioTrack, Packet, VideoTrack
@@ -11,7 +11,7 @@ from transcode.message import EncodedAudio, Frames, RungOpened
 from transcode.port import TranscoderSink
 from transcode.wanted import Wanted
 
-AUDIO_TRACKS: dict[str, AudioTrack] = {"aac": aac_track(bytes.fromhex("1190")), "opus": opus_track(2)}
+AUDIO_TRACKS: dict[str, AudioTrack] = {"aac": STEREO_48K, "opus": opus_track(2)}
 """What `transcode.audio` makes, always: AAC-LC 48 kHz stereo, and Opus stereo."""
 
 

@@ -24,7 +24,6 @@ class WorkerPool:
 
     Args:
         warm: how many spares to keep.
-
     """
 
     def __init__(self, warm: int = 1) -> None:
@@ -43,7 +42,6 @@ class WorkerPool:
 
         Raises:
             TranscodeError: none could be started.
-
         """
         if self._is_closed:
             raise LocalStateError("the pool of workers is closed")

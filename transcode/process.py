@@ -77,7 +77,6 @@ class WorkerProcess(asyncio.Protocol):
 
         Raises:
             TranscodeError: it could not be started.
-
         """
         ours, theirs = socket.socketpair()
         try:

@@ -124,7 +124,6 @@ def rung_spec(
         frame_rate: of the source, None when it does not say.
         preset: instead of the table's.
         source_pixels: size of the source's picture; a large one makes the 720p rung ultrafast.
-
     """
     rate = min(frame_rate, MAX_FRAME_RATE) if frame_rate else DEFAULT_FRAME_RATE
     width, height = rendition.width + rendition.width % 2, rendition.height + rendition.height % 2

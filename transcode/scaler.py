@@ -62,7 +62,6 @@ class Scaler:
 
         Returns:
             One picture per rung, no two the same object: they may go to different threads.
-
         """
         if list(sizes) != self._sizes:
             self._sizes, self._steps = list(sizes), [VideoReformatter() for _ in sizes]

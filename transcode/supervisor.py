@@ -38,7 +38,6 @@ class Transcoder:
         pool: where workers come from and go to.
         sink: takes what is encoded.
         clock: seconds, for counting crashes.
-
     """
 
     def __init__(

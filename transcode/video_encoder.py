@@ -42,7 +42,6 @@ class VideoEncoder:
 
         Raises:
             TranscodeError: the encoder kept or lost the picture, which it must never do.
-
         """
         picture.pts, picture.time_base = pts, TIME_BASE
         # Decoded pictures keep the source's type, and x264 would obey it.

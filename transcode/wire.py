@@ -73,7 +73,6 @@ class MessageReader:
 
         Raises:
             TranscodeError: the stream is broken; the peer has to be replaced.
-
         """
         if len(self._buffer) < _LENGTH.size:
             return None

@@ -8,11 +8,11 @@ from fractions import Fraction
 
 from hls.output import HlsOutput
 from hls.writer import VideoWriter
+from media.aac import STEREO_48K
 from media.packet import AudioTrack, VideoTrack
 from media.rendition import LADDER, Rendition, renditions_for, source_name
 from transcode.rung import codec_string, peak_bitrate_bps, rung_spec
 
-from .silence import SILENT_TRACK
 from .sound import Sound, suits_copy
 
 AUDIO_BITRATE_BPS = 160_000
@@ -73,7 +73,7 @@ def declare(
     if wanted is not None:
         rungs = [rung for rung in rungs if rung.name in wanted] or rungs[:1]
     writers = {rung.name: _declare_rung(output, rung, video) for rung in rungs}
-    track = audio if audio is not None and suits_copy(audio) else SILENT_TRACK
+    track = audio if audio is not None and suits_copy(audio) else STEREO_48K
     return Declaration(rungs, writers, Sound(output.add_audio(track)))
 
 

@@ -21,7 +21,6 @@ from transcode.supervisor import Transcoder, WorkerPool
 
 from .copied_run import CopiedRun
 from .declaration import Declaration, declare
-from .silence import SILENT_TRACK
 from .sound import Sound, suits_copy
 
 log = structlog.get_logger(__name__)
@@ -181,12 +180,12 @@ class Rungs:
             writer.advance(pts)
 
     def on_audio_opened(self, output: str, track: AudioTrack) -> None:
-        """Learn nothing new: `SILENT_TRACK` has the configuration of all that the encoder makes."""
+        """Learn nothing new: all that the encoder makes is `STEREO_48K`."""
 
     def on_audio(self, output: str, packet: Packet) -> None:
         """Take an encoded audio packet."""
         if output == "aac" and self._sound is not None:
-            self._sound.receive(Packet(SILENT_TRACK, packet.pts, packet.dts, packet.data, is_keyframe=True))
+            self._sound.receive(packet)
 
     def on_gap(self, rungs: Collection[str], until_pts: int) -> None:
         """Publish gaps for frames that will never come."""

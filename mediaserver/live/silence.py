@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from media.aac import aac_track, silent_frame
+from media.aac import silent_frame
 from media.packet import CLOCK_HZ, AudioTrack, Packet
 from media.timing import rescale
-
-SILENT_TRACK: AudioTrack = aac_track(bytes.fromhex("1190"))
-"""AAC-LC, 48 kHz, stereo (ISO/IEC 14496-3, 1.6.2.1)."""
 
 
 def silent_packets(track: AudioTrack, start: int, end: int) -> Iterator[Packet]:

@@ -5,11 +5,13 @@ Audio is published behind the video's frontier, since only the video says where 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from hls.writer import AudioWriter, Sample
-from media.aac import parse_audio_specific_config
+from media.aac import STEREO_48K, parse_audio_specific_config
 from media.packet import CLOCK_HZ, AudioTrack, Packet
 
-from .silence import SILENT_TRACK, silent_packets
+from .silence import silent_packets
 
 AAC_LC = 2
 """Audio object type of AAC-LC (ISO/IEC 14496-3, table 1.17)."""
@@ -22,6 +24,7 @@ REJOIN_LAG = CLOCK_HZ // 2
 """How far silence that took the place of missing audio stays behind video, so that audio that comes back is in time."""
 
 
+@lru_cache(maxsize=64)  # asked for each packet
 def suits_copy(track: AudioTrack) -> bool:
     """Tell whether an audio track goes out as it came: AAC-LC with at most two channels."""
     if track.codec != "aac" or track.channels > 2:
@@ -35,12 +38,12 @@ class Sound:
 
     def __init__(self, writer: AudioWriter) -> None:
         self._writer = writer
-        self._track = SILENT_TRACK
+        self._track = STEREO_48K
         self._end = 0
         self._is_silent = True
         self._run_end: int | None = None  # of a run whose last encoded frames have not come
         self.is_encoded = False
-        """Whether what it takes comes from our encoder, as `SILENT_TRACK`'s configuration says."""
+        """Whether what it takes comes from our encoder, which makes `STEREO_48K`."""
         self.is_missing = False
         """Whether the run has an audio track of which nothing has come for a while."""
 
@@ -51,7 +54,7 @@ class Sound:
         self.is_encoded = track is not None and not suits_copy(track)
         self.is_missing = False
         if track is not None:
-            self._track = SILENT_TRACK if self.is_encoded else track
+            self._track = STEREO_48K if self.is_encoded else track
         self._writer.set_track(self._track, at)
         self._end = at
 

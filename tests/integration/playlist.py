@@ -188,6 +188,11 @@ async def follow(
                 start += item.duration
 
 
+async def collect(session: aiohttp.ClientSession, url: str, until: float) -> list[FetchedPart]:
+    """Follow a live media playlist until a monotonic time and return all parts."""
+    return [part async for part in follow(session, url, until=until)]
+
+
 async def _load(session: aiohttp.ClientSession, url: str) -> MediaPlaylist:
     return parse_media((await _get(session, url)).decode())
 

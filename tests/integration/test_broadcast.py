@@ -13,7 +13,7 @@ import aiohttp
 import av
 import pytest
 
-from .playlist import FetchedPart, MediaPlaylist, follow, parse_master, parse_media
+from .playlist import MediaPlaylist, collect, parse_master, parse_media
 from .server import NEW_FFMPEG, OLD_FFMPEG, Server, encoder_args, running
 
 
@@ -41,10 +41,6 @@ async def first_shown(
             for packet in container.demux(stream)
             if packet.pts is not None
         )
-
-
-async def collect(session: aiohttp.ClientSession, url: str, until: float) -> list[FetchedPart]:
-    return [part async for part in follow(session, url, until=until)]
 
 
 async def decode(server: Server, path: str, seconds: float) -> str:

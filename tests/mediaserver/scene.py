@@ -18,7 +18,7 @@ from hls.config import HlsConfig
 from hls.output import HlsOutput
 from hls.timeline import Checkpoint
 from hls.view import RenditionView, SegmentView
-from media.aac import aac_track
+from media.aac import STEREO_48K, aac_track
 from media.h264 import h264_track
 from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
 from mediaserver.live import rungs as rungs_module
@@ -36,7 +36,7 @@ MS = CLOCK_HZ // 1000
 VIDEO = h264_track(
     bytes.fromhex("0164001effe100186764001eacb405017fcb080000030008000003019078b17501000468ee0fcbfdf8f800")
 )
-AAC_48 = aac_track(bytes.fromhex("1190"))
+AAC_48 = STEREO_48K
 AAC_44 = aac_track(bytes.fromhex("1210"))
 SURROUND = replace(AAC_48, channels=6, config=bytes.fromhex("11b0"))
 """AAC-LC with six channels, which is not copied."""
@@ -154,7 +154,7 @@ class Encoder:
                 self._shown.append(packet)
                 self._show(3)
             elif self.outputs:
-                self.sink.on_audio("aac", replace(packet, data=b"<encoded>"))
+                self.sink.on_audio("aac", replace(packet, track=AAC_48, data=b"<encoded>"))
 
     def _show(self, held: int) -> None:
         self._shown.sort(key=lambda packet: packet.pts)

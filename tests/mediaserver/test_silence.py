@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.aac import silent_frame
+from media.aac import STEREO_48K, silent_frame
 from media.packet import CLOCK_HZ, AudioTrack
-from mediaserver.live.silence import SILENT_TRACK, silent_packets
+from mediaserver.live.silence import silent_packets
 
 from .scene import AAC_44
 
 
-@pytest.mark.parametrize("track", [SILENT_TRACK, AAC_44], ids=["48000", "44100"])
+@pytest.mark.parametrize("track", [STEREO_48K, AAC_44], ids=["48000", "44100"])
 @given(start=st.integers(0, 10**9), length=st.integers(0, 10 * CLOCK_HZ), cut=st.integers(0, 10 * CLOCK_HZ))
 def test_two_stretches_are_one(track: AudioTrack, start: int, length: int, cut: int) -> None:
     middle, end = start + min(cut, length), start + length

@@ -8,9 +8,8 @@ import pytest
 
 from hls.config import HlsConfig
 from hls.output import HlsOutput
-from media.aac import aac_track
+from media.aac import STEREO_48K, aac_track
 from media.packet import CLOCK_HZ, AudioTrack, Packet
-from mediaserver.live.silence import SILENT_TRACK
 from mediaserver.live.sound import MAX_LAG, Sound, suits_copy
 
 from .scene import AAC_44, AAC_48, FRAME, NOW, SURROUND
@@ -35,7 +34,7 @@ def test_what_goes_out_as_it_came(track: AudioTrack, suits: bool) -> None:
 def make_sound(track: AudioTrack | None) -> tuple[Sound, HlsOutput]:
     output = HlsOutput(HlsConfig())
     output.timeline.begin(0, NOW)
-    sound = Sound(output.add_audio(SILENT_TRACK if track is None else track))
+    sound = Sound(output.add_audio(STEREO_48K if track is None else track))
     sound.begin(track, 0)
     return sound, output
 
