@@ -24,9 +24,9 @@ class VideoTrack:
     """
 
     codec: str
-    """`h264` (later `hevc`, `av1`, `vp9`)."""
+    """`h264`, `hevc`, `av1` or `vp9`."""
     config: bytes
-    """Decoder configuration record as in ISO/IEC 14496-15 (avcC for H.264)."""
+    """Decoder configuration record: avcC and hvcC (ISO/IEC 14496-15), av1C, vpcC."""
     codec_string: str
     """RFC 6381, as in CODECS: `avc1.64001f`."""
     width: int
@@ -49,11 +49,12 @@ class AudioTrack:
     """How to decode an audio track."""
 
     codec: str
-    """`aac`, `opus`."""
+    """`aac`, `opus`, `flac`, `mp3`, `ac3` or `eac3`."""
     config: bytes
-    """AudioSpecificConfig for AAC (ISO/IEC 14496-3), the `dOps` payload for Opus."""
+    """AudioSpecificConfig for AAC (ISO/IEC 14496-3), the `dOps` payload for Opus, the 34 bytes of STREAMINFO for FLAC
+    (RFC 9639, 8.2), empty for the others, whose frames say everything."""
     codec_string: str
-    """RFC 6381: `mp4a.40.2`, `opus`."""
+    """RFC 6381: `mp4a.40.2`, `opus`, `fLaC`, `mp3`, `ac-3`, `ec-3`."""
     sample_rate: int
     """In Hz, of the decoded signal."""
     channels: int
@@ -66,7 +67,8 @@ class AudioTrack:
 class Packet:
     """One encoded video frame or audio frame (access unit).
 
-    `data` of H.264 is length-prefixed with four bytes (never Annex B); of AAC a raw_data_block without ADTS.
+    `data` of H.264 and HEVC is length-prefixed with four bytes (never Annex B), of AV1 a temporal unit without its
+    delimiter; of AAC a raw_data_block without ADTS.
     """
 
     track: VideoTrack | AudioTrack
@@ -76,7 +78,9 @@ class Packet:
     """Decoding time in ticks of `CLOCK_HZ`."""
     data: bytes
     is_keyframe: bool = False
-    """For video: an IDR picture. For audio: always True."""
+    """For video: decoding can begin here (IDR; any IRAP picture of HEVC). For audio: always True."""
+    track_id: int = 0
+    """Which of a publisher's tracks of this kind, when it sends several (Enhanced RTMP); 0 is the main one."""
 
     @property
     def is_video(self) -> bool:
