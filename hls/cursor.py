@@ -29,7 +29,7 @@ class Cursor(ABC, Generic[Track]):
         """The track of what is published now."""
         self._pending: list[tuple[int, Track]] = []
         self._generation = 0
-        self._msn = timeline.open_segment.msn if timeline.open_segment else timeline.next_msn
+        self._msn = rendition.first_msn
         self._item: PublishedSegment | None = None
 
     @property

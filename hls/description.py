@@ -7,7 +7,7 @@ from typing import Any
 from .answer import MEDIA_TYPE, PLAYLIST_TYPE
 
 STREAM = ("stream_id", "Id of the stream.")
-RUNG = ("rung", "`2160p` … `144p`, or `audio`.")
+RUNG = ("rung", "`2160p` … `144p`, `audio`, or a top quality in its own codec: `1080p-hevc`, `720p-av1`.")
 GENERATION = ("generation", "Rises whenever bytes may differ.")
 MSN = ("msn", "Media sequence number of the segment.")
 PART = ("part", "Index of the part in its segment.")

@@ -37,10 +37,11 @@ def routes(broadcasts: Broadcasts, config: HlsConfig) -> list[web.RouteDef]:
     hls = _Hls(broadcasts, config)
     found = []
     for prefix in ("/hls/{stream_id}", "/hls/{stream_id}/~{token}"):
+        rung = f"{prefix}/{{rung:[0-9a-z-]+}}"
         found += [
             web.get(f"{prefix}/master.m3u8", _guard(hls.multivariant)),
-            web.get(f"{prefix}/{{rung:[0-9a-z]+}}/index.m3u8", _guard(hls.media_playlist)),
-            web.get(f"{prefix}/{{rung:[0-9a-z]+}}/{{name}}", _guard(hls.media)),
+            web.get(f"{rung}/index.m3u8", _guard(hls.media_playlist)),
+            web.get(f"{rung}/{{name}}", _guard(hls.media)),
         ]
     found.append(web.options("/hls/{tail:.*}", _preflight))
     found.append(web.get("/hls/{tail:.*}", _not_found))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 
 from media.error import LocalStateError
@@ -13,23 +12,16 @@ from .config import HlsConfig
 from .delivery import Delivery
 from .rendition import Rendition
 from .timeline import Checkpoint, Timeline
-from .view import AudioView, MultivariantView, PartAddress, RenditionView, Report, VariantView
+from .variant import Variant
+from .view import AudioView, MultivariantView, PartAddress, RenditionView, Report
 from .window import Window
 from .writer import AudioWriter, VideoWriter
 
 AUDIO_NAME = "audio"
 
 
-@dataclass(frozen=True, slots=True)
-class _Declaration:
-    """What was said about a video rung when it was declared."""
-
-    width: int
-    height: int
-    frame_rate: Fraction
-    codec_string: str
-    bandwidth_bps: int
-    average_bandwidth_bps: int
+AUDIO_BANDWIDTH_BPS = 160_000
+"""What an audio-only playlist says until a segment has been measured: what encoders send, rounded up."""
 
 
 class HlsOutput:
@@ -45,7 +37,7 @@ class HlsOutput:
         self.timeline = Timeline(config, checkpoint)
         self._window = Window(config, self.timeline)
         self._delivery = Delivery()
-        self._videos: dict[str, tuple[_Declaration, VideoWriter]] = {}
+        self._videos: dict[str, Variant] = {}
         self._audio: AudioWriter | None = None
         self._renditions: dict[str, Rendition] = {}
         self._views: dict[str, RenditionView] = {}
@@ -73,26 +65,53 @@ class HlsOutput:
         bandwidth_bps: int,
         average_bandwidth_bps: int | None = None,
     ) -> VideoWriter:
-        """Declare a video rung; all of them before the first part closes.
+        """Declare a video rung, at the start of a run or while no source is there.
+
+        It begins with the segment that is open then, or the next one. One that comes when others have media already
+        is told to newcomers once it has media itself.
 
         Args:
-            name: as in addresses, such as `720p`.
-            width: of the picture in pixels.
+            name: as in addresses, such as `720p`, or `720p-av1` for the same picture in another codec.
+            width: of the picture in pixels; like height and codec, a track that is set later overrules it.
             height: of the picture in pixels.
             frame_rate: nominal frames per second.
-            codec_string: as in CODECS; the track that is set later overrules it.
+            codec_string: as in CODECS.
             bandwidth_bps: highest rate of a segment, audio included; raised when a segment turns out larger.
             average_bandwidth_bps: mean rate, audio included, until it has been measured.
+
+        Raises:
+            LocalStateError: the name is taken, or a part of the open segment has closed.
         """
-        declaration = _Declaration(
-            width, height, frame_rate, codec_string, bandwidth_bps, average_bandwidth_bps or bandwidth_bps
-        )
         writer = VideoWriter(self.timeline, self._add_rendition(name))
-        self._videos[name] = (declaration, writer)
+        self._videos[name] = Variant(
+            name=name,
+            writer=writer,
+            width=width,
+            height=height,
+            codec_string=codec_string,
+            frame_rate=frame_rate,
+            bandwidth_bps=bandwidth_bps,
+            average_bandwidth_bps=average_bandwidth_bps or bandwidth_bps,
+        )
         return writer
 
+    def redeclare(
+        self, name: str, *, frame_rate: Fraction | None = None, bandwidth_bps: int | None = None
+    ) -> None:
+        """Change what newcomers are told of a rung that carries another source now.
+
+        Args:
+            name: of the rung.
+            frame_rate: nominal frames per second.
+            bandwidth_bps: highest rate of a segment, audio included. It is never lowered: what was listed is still
+                in the playlist.
+        """
+        variant = self._videos[name]
+        variant.frame_rate = frame_rate or variant.frame_rate
+        variant.bandwidth_bps = max(variant.bandwidth_bps, bandwidth_bps or 0)
+
     def add_audio(self, track: AudioTrack) -> AudioWriter:
-        """Declare the audio rendition; the first `set_track` says where its first run begins."""
+        """Declare the audio rendition, when a video rung might be; the first `set_track` begins its first run."""
         segment = self.timeline.open_segment
         self._audio = AudioWriter(self.timeline, self._add_rendition(AUDIO_NAME), self.config.part_s)
         self._audio.set_track(track, segment.start if segment else self.timeline.position)
@@ -120,8 +139,10 @@ class HlsOutput:
         """Return all renditions; None before the first media."""
         if not self.has_media:
             return None
-        audio = self._audio_view()
-        return MultivariantView(tuple(self._variant_view(name) for name in self._videos), audio)
+        listed = [variant for variant in self._videos.values() if variant.writer.rendition.is_listed]
+        listed.sort(key=lambda variant: variant.place)
+        audio = self._audio.rendition if self._audio is not None else None
+        return MultivariantView(tuple(variant.view(audio) for variant in listed), self._audio_view())
 
     def view(self, rendition: str) -> RenditionView | None:
         """Return a rendition as it is now; None when there is none of this name."""
@@ -158,9 +179,13 @@ class HlsOutput:
     # Inside.
 
     def _add_rendition(self, name: str) -> Rendition:
-        if name in self._renditions or self.timeline.has_media:
+        segment = self.timeline.open_segment
+        if name in self._renditions or (segment is not None and segment.part_ends):
             raise LocalStateError(f"rendition {name} cannot be added now")
-        rendition = self._renditions[name] = Rendition(name, self._on_change)
+        first_msn = segment.msn if segment is not None else self.timeline.next_msn
+        rendition = self._renditions[name] = Rendition(
+            name, first_msn, self._on_change, is_late=self.timeline.has_media
+        )
         return rendition
 
     def _on_change(self, rendition: Rendition) -> None:
@@ -174,7 +199,7 @@ class HlsOutput:
         self._delivery.wake(rendition)
 
     def _writers(self) -> Iterator[VideoWriter | AudioWriter]:
-        yield from (writer for _, writer in self._videos.values())
+        yield from (variant.writer for variant in self._videos.values())
         if self._audio is not None:
             yield self._audio
 
@@ -185,13 +210,13 @@ class HlsOutput:
             self._advance_all(first.start)
 
     def _advance_all(self, frontier: int) -> None:
-        for _, writer in self._videos.values():
-            writer.advance(frontier)
+        for variant in self._videos.values():
+            variant.writer.advance(frontier)
         if self._audio is not None:
             self._audio.advance(frontier, frontier)
 
     def _build_view(self, rendition: Rendition, newest_msn: int) -> RenditionView:
-        first_msn = self._window.first_msn
+        first_msn = max(self._window.first_msn, rendition.first_msn)
         listed = [item for item in rendition.segments if item.segment.msn >= first_msn]
         return RenditionView(
             name=rendition.name,
@@ -212,28 +237,12 @@ class HlsOutput:
         )
 
     def _reports(self, rendition: Rendition) -> list[Report]:
-        others = (other for other in self._renditions.values() if other is not rendition)
+        others = (other for other in self._renditions.values() if other is not rendition and other.is_listed)
         return [Report(other.name, *other.last) for other in others if other.last is not None]
 
     def _audio_view(self) -> AudioView | None:
         track = self._audio.newest_track if self._audio is not None else None
-        if self._audio is None or track is None:
+        if self._audio is None or track is None or not self._audio.rendition.is_listed:
             return None
-        bandwidth = max(self._audio.rendition.peak_bps, track.bitrate_bps or 0)
+        bandwidth = max(self._audio.rendition.peak_bps, track.bitrate_bps or AUDIO_BANDWIDTH_BPS)
         return AudioView(AUDIO_NAME, track.codec_string, track.channels, bandwidth)
-
-    def _variant_view(self, name: str) -> VariantView:
-        declared, writer = self._videos[name]
-        track, video = writer.newest_track, writer.rendition
-        audio = self._audio.rendition if self._audio is not None else None
-        peak_bps = video.peak_bps + (audio.peak_bps if audio is not None else 0)
-        average_bps = video.average_bps + (audio.average_bps if audio is not None else 0)
-        return VariantView(
-            name=name,
-            width=declared.width,
-            height=declared.height,
-            frame_rate=declared.frame_rate,
-            codecs=track.codec_string if track is not None else declared.codec_string,
-            bandwidth_bps=max(declared.bandwidth_bps, peak_bps),
-            average_bandwidth_bps=average_bps if video.average_bps else declared.average_bandwidth_bps,
-        )

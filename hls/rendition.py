@@ -84,11 +84,18 @@ class Rendition:
 
     Args:
         name: as in addresses.
+        first_msn: media sequence number of its first segment; others of the broadcast may have earlier ones.
         on_change: called after each change of what a playlist would show.
+        is_late: whether others have media already.
     """
 
-    def __init__(self, name: str, on_change: Callable[[Rendition], None]) -> None:
+    def __init__(
+        self, name: str, first_msn: int, on_change: Callable[[Rendition], None], *, is_late: bool = False
+    ) -> None:
         self.name = name
+        self.first_msn = first_msn
+        self.is_listed = not is_late
+        """Whether newcomers are told of it: what comes late has to have media first."""
         self.version = 0
         self.is_ended = False
         self.next_address: PartAddress | None = None
@@ -131,6 +138,7 @@ class Rendition:
     def add_init(self, generation: int, data: bytes) -> None:
         """Hold the initialization segment of a generation."""
         self._inits[generation] = data
+        self.is_listed = True
 
     def init(self, generation: int) -> bytes | None:
         """Return the initialization segment of a generation."""

@@ -6,13 +6,14 @@ from collections import deque
 from typing import NamedTuple
 
 from media.error import LocalStateError
-from media.h264 import join_length_prefixed, parse_avc_config
+from media.nal import join_length_prefixed
 from media.packet import CLOCK_HZ, AudioTrack, VideoTrack
 
 from .cursor import Cursor
 from .fragment import FragmentSample, fragment
 from .grid import SampleGrid
 from .initialization import audio_init, video_init
+from .parameter_set import parameter_sets
 from .rendition import Rendition
 from .timeline import Segment, Timeline
 from .view import PartView
@@ -138,16 +139,14 @@ class VideoWriter(Cursor[VideoTrack]):
         return taken
 
     def _introduced(self, samples: list[Sample]) -> list[Sample]:
-        """Put a changed track's parameter sets into its first IDR as well.
+        """Put a changed track's parameter sets into its first keyframe as well.
 
         Players that read only the first EXT-X-MAP of a playlist (ffmpeg and what is built on it) decode on.
         """
         for index, sample in enumerate(samples if self._introduces_track else ()):
             if sample.is_sync:
-                config = parse_avc_config(self._require_track().config)
-                samples[index] = sample._replace(
-                    data=join_length_prefixed([*config.sps, *config.pps]) + sample.data
-                )
+                sets = join_length_prefixed(parameter_sets(self._require_track()))
+                samples[index] = sample._replace(data=sets + sample.data)
                 self._introduces_track = False
                 break
         return samples

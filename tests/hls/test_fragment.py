@@ -48,11 +48,12 @@ def test_a_fragment_may_be_empty() -> None:
     [("h264", b"avc1", b"avcC"), ("hevc", b"hvc1", b"hvcC"), ("av1", b"av01", b"av1C")],
 )
 def test_video_init_names_codec_and_picture(codec: str, entry: bytes, config: bytes) -> None:
-    data = video_init(VideoTrack(codec, b"CONFIG", "string", 720, 576))
+    record = bytes(23) if codec == "hevc" else b"CONFIG"
+    data = video_init(VideoTrack(codec, record, "string", 720, 576))
     description = find(data, b"stsd")
     assert description[12:16] == entry
     assert struct.unpack_from(">HH", description, 16 + 24) == (720, 576)
-    assert config + b"CONFIG" in description
+    assert config + record in description
     assert struct.pack(">I4sII", 16, b"pasp", 1, 1) in description
     assert find(data, b"ftyp").startswith(b"iso6")
     assert b"cmfc" in find(data, b"ftyp")

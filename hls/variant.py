@@ -1,0 +1,51 @@
+"""A video rung as players choose it: what was said about it when it was declared, and what its track makes of that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from media.rendition import LADDER
+
+from .rendition import Rendition
+from .view import VariantView
+from .writer import VideoWriter
+
+
+@dataclass(slots=True)
+class Variant:
+    """A video rung with its writer."""
+
+    name: str
+    """As in addresses: `720p`, or `720p-av1` for a twin in another codec."""
+    writer: VideoWriter
+    width: int
+    """Of the picture in pixels; like the next two until the writer has a track, which overrules it."""
+    height: int
+    codec_string: str
+    frame_rate: Fraction
+    bandwidth_bps: int
+    """Highest rate that was planned, audio included."""
+    average_bandwidth_bps: int
+    """Mean rate that was planned, audio included."""
+
+    @property
+    def place(self) -> tuple[bool, int]:
+        """Where it stands in the multivariant playlist: the eight names from the best down, then the twins."""
+        rung, _, codec = self.name.partition("-")
+        return bool(codec), LADDER.index(rung) if rung in LADDER else len(LADDER)
+
+    def view(self, audio: Rendition | None) -> VariantView:
+        """Describe it as it is now; `audio` is the rendition that goes with it."""
+        track, video = self.writer.newest_track, self.writer.rendition
+        peak_bps = video.peak_bps + (audio.peak_bps if audio is not None else 0)
+        average_bps = video.average_bps + (audio.average_bps if audio is not None else 0)
+        return VariantView(
+            name=self.name,
+            width=track.width if track is not None else self.width,
+            height=track.height if track is not None else self.height,
+            frame_rate=self.frame_rate,
+            codecs=track.codec_string if track is not None else self.codec_string,
+            bandwidth_bps=max(self.bandwidth_bps, peak_bps),
+            average_bandwidth_bps=average_bps if video.average_bps else self.average_bandwidth_bps,
+        )
