@@ -233,6 +233,8 @@ class TestAnswers:
             "live/720p/..%2f..%2fetc%2fpasswd",
             "live/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
             "live/720P/index.m3u8",
+            "live/720p-hevc/index.m3u8",
+            "live/720p-hevc/1-0.m4s",
             "live",
             "live/720p/extra/index.m3u8",
         ],

@@ -169,6 +169,16 @@ def test_a_multivariant_playlist_word_for_word() -> None:
     ]
 
 
+def test_the_first_variant_is_one_that_every_player_decodes() -> None:
+    twin = replace(MIDDLE, name="480p-hevc", codecs="hvc1.1.6.L90.B0", bandwidth_bps=2_000_000)
+    text = render_multivariant(MultivariantView((TOP, twin), None))
+    assert [line for line in text.splitlines() if line.endswith("m3u8")] == [
+        "1080p/index.m3u8",
+        "480p-hevc/index.m3u8",
+    ]
+    assert "480p-hevc/index.m3u8" in render_multivariant(MultivariantView((twin,), None))
+
+
 def test_absent_tracks_are_not_declared() -> None:
     video = render_multivariant(MultivariantView((LOW,), None))
     assert "AUDIO" not in video
