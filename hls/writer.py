@@ -42,6 +42,7 @@ class VideoWriter(Cursor[VideoTrack]):
         super().__init__(timeline, rendition)
         self._samples: deque[Sample] = deque()
         self._last_dts = -1
+        self._written = -1
         self._sequence = 0
         self._shows_frame = False
         self._introduces_track = False
@@ -164,17 +165,26 @@ class VideoWriter(Cursor[VideoTrack]):
     def _fragment(self, samples: list[Sample], decode_time: int, end: int) -> bytes:
         self._require_track()
         self._sequence += 1
-        ends = [*(sample.dts for sample in samples[1:]), end]
+        start = max(decode_time - self._lead, self._written + 1)
+        times = [self._next_written(sample.dts) for sample in samples]
+        ends = [*times[1:], max(end - self._lead, self._written + 1)]
         return fragment(
             self._sequence,
-            max(0, decode_time - self._lead),
+            start,
             [
-                FragmentSample(
-                    sample.data, following - sample.dts, sample.is_sync, sample.pts - sample.dts + self._lead
-                )
-                for sample, following in zip(samples, ends, strict=False)
+                FragmentSample(sample.data, following - time, sample.is_sync, sample.pts - time)
+                for sample, time, following in zip(samples, times, ends, strict=False)
             ],
         )
+
+    def _next_written(self, dts: int) -> int:
+        """Say when a sample is decoded as it is written: early by the lead, but behind the sample before.
+
+        A run with a lead may follow one without (a slate). FFmpeg's demuxer discards a sample, here the IDR, whose
+        decoding time steps back.
+        """
+        self._written = max(dts - self._lead, self._written + 1)
+        return self._written
 
 
 class AudioWriter(Cursor[AudioTrack]):
