@@ -146,6 +146,15 @@ class ServerConnection:
             self._session.refuse(code, detail)
         self._is_closed = True
 
+    def request_reconnect(self, description: str) -> bool:
+        """Ask a publisher to move to another connection; it goes on sending on this one until it does.
+
+        Returns:
+            Whether it was asked: only some encoders understand (E-RTMP v2, "Reconnect Request").
+        """
+        is_publishing = self._session.state is PublishState.PUBLISHING and not self._is_closed
+        return is_publishing and self._session.request_reconnect(description)
+
     def get_timer(self) -> float | None:
         """Return when `handle_timer` wants to be called, None for never."""
         return None if self._is_closed or math.isinf(self._deadline) else self._deadline
