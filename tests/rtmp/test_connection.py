@@ -218,6 +218,12 @@ class TestRefusals:
         assert words in driver.statuses()[-1][1]
         assert driver.feed(client.video(video_frame(IDR))) == []
 
+    def test_too_high_a_bitrate_is_refused_with_the_remedy(self) -> None:
+        client, driver = publishing(RtmpLimits(max_bitrate_bps=1e6, bitrate_window_s=1))
+        words = driver.fails(client.video(video_frame(IDR + bytes(125_000))))
+        assert words == "the stream has more than 1 Mbit/s: lower the bitrate of the encoder"
+        assert driver.statuses()[-1] == ("NetStream.Publish.Rejected", words)
+
     def test_second_name_is_refused_and_the_same_is_not(self) -> None:
         client, driver = publishing()
         driver.feed(client.publish("key"))
