@@ -4,6 +4,10 @@ Encoders split a server address in their own ways: OBS has a field for the key a
 stands, FFmpeg takes the last part of the path for the key, hardware often has one field for all. So the key
 may be empty and stand at the end of the application, and queries stand anywhere. Values are not
 URL-encoded.
+
+Two kinds of credentials come along and are left aside, since the stream key is the credential here: the fields
+of Adobe's authentication (`?authmod=adobe&user=…`), which some encoders send without being asked, and librtmp's
+options (`pubUser=… pubPasswd=…`, behind a space) pasted into the key field of an encoder that is not librtmp.
 """
 
 from __future__ import annotations
@@ -11,7 +15,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from rtmp.amf0 import AmfValue
+from rtmp.amf import AmfValue
+
+_AUTHMOD_FIELDS = frozenset(
+    {"authmod", "user", "nonce", "cnonce", "nc", "realm", "salt", "challenge", "opaque", "response"}
+)
+"""Of its two forms, `adobe` and `llnw`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +49,26 @@ def read_connect(command_object: AmfValue) -> ConnectAddress:
     if not app.strip("/'\" "):
         app = _path_of(texts.get("tcurl", ""))
     app, _, query = app.strip("'\" ").partition("?")
-    return ConnectAddress(app.strip("/"), query, texts.get("flashver", ""))
+    return ConnectAddress(app.strip("/"), _without_authmod(query), texts.get("flashver", ""))
 
 
 def publish_address(connect: ConnectAddress, name: str) -> PublishAddress:
     """Combine what `connect` and `publish` said."""
     key, _, query = name.strip().partition("?")
-    key = key.strip("/")
+    key = key.partition(" ")[0].strip("/")
     app = connect.app
     if not key:
         app, _, key = app.rpartition("/")
-    return PublishAddress(app, key, "&".join(part for part in (connect.query, query) if part))
+    return PublishAddress(
+        app, key, "&".join(part for part in (connect.query, _without_authmod(query)) if part)
+    )
+
+
+def _without_authmod(query: str) -> str:
+    fields = query.split("&")
+    if not any(field.startswith("authmod=") for field in fields):
+        return query
+    return "&".join(field for field in fields if field.partition("=")[0] not in _AUTHMOD_FIELDS)
 
 
 def _path_of(url: str) -> str:

@@ -1,28 +1,23 @@
 """AMF 0, the values in commands and metadata (Action Message Format, AMF 0).
 
 Objects become `dict`, ECMA arrays `EcmaArray` (a dict too), strict arrays `list`, dates a number of
-milliseconds since 1970; undefined becomes None. Class names of typed objects are dropped.
+milliseconds since 1970; undefined becomes None. Class names of typed objects are dropped. A value may
+switch to AMF 3 (marker 0x11); the one after it is AMF 0 again.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
-from typing import TypeAlias
 
 from media.error import PeerError
+from rtmp.amf import MAX_DEPTH, MAX_VALUES, AmfSource, AmfValue, pack_double
+from rtmp.amf3 import Amf3Reader
 
-AmfValue: TypeAlias = "bool | float | str | list[AmfValue] | dict[str, AmfValue] | None"
-
-MAX_DEPTH = 16
-"""Nesting of objects; metadata of real encoders has two levels, capability maps three."""
-MAX_VALUES = 4096
-"""In one message; the longest metadata seen has about a hundred."""
+__all__ = ["MAX_DEPTH", "MAX_VALUES", "AmfValue", "EcmaArray", "parse_values", "serialize_values"]
 
 _NUMBER, _BOOLEAN, _STRING, _OBJECT, _NULL, _UNDEFINED, _REFERENCE = 0, 1, 2, 3, 5, 6, 7
 _ECMA_ARRAY, _OBJECT_END, _STRICT_ARRAY, _DATE, _LONG_STRING, _XML, _TYPED_OBJECT = 8, 9, 10, 11, 12, 15, 16
-
-_DOUBLE = struct.Struct(">d")
+_AMF3 = 17
 
 
 class EcmaArray(dict[str, AmfValue]):
@@ -35,55 +30,37 @@ def parse_values(data: bytes) -> list[AmfValue]:
     Raises:
         PeerError: cut short, of an unknown type, or over a bound.
     """
-    reader = _Reader(data)
+    source = AmfSource(data)
+    reader = _Reader(source)
     values = []
-    while not reader.is_at_end:
+    while not source.is_at_end:
         values.append(reader.read_value(0))
     return values
 
 
 class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._position = 0
-        self._count = 0
-
-    @property
-    def is_at_end(self) -> bool:
-        return self._position >= len(self._data)
-
-    def _take(self, size: int) -> bytes:
-        start, self._position = self._position, self._position + size
-        if self._position > len(self._data):
-            raise PeerError("AMF value is cut short")
-        return self._data[start : self._position]
-
-    def _take_int(self, size: int) -> int:
-        return int.from_bytes(self._take(size), "big")
+    def __init__(self, source: AmfSource) -> None:
+        self._source = source
 
     def _take_string(self, length_size: int) -> str:
-        return self._take(self._take_int(length_size)).decode("utf-8", "replace")
-
-    def _take_double(self) -> float:
-        value: float = _DOUBLE.unpack(self._take(8))[0]
-        return value
+        return self._source.take(self._source.take_int(length_size)).decode("utf-8", "replace")
 
     def read_value(self, depth: int) -> AmfValue:
-        self._count += 1
-        if self._count > MAX_VALUES:
-            raise PeerError(f"AMF message with more than {MAX_VALUES} values")
-        if depth > MAX_DEPTH:
-            raise PeerError(f"AMF objects nested more than {MAX_DEPTH} deep")
-        marker = self._take_int(1)
+        self._source.enter(depth)
+        marker = self._source.take_int(1)
         if marker in (_OBJECT, _ECMA_ARRAY, _STRICT_ARRAY, _TYPED_OBJECT):
             return self._read_container(marker, depth)
+        if marker == _AMF3:
+            # Each switch has reference tables of its own, as in Flash's servers.
+            return Amf3Reader(self._source).read_value(depth)
         return self._read_scalar(marker)
 
     def _read_scalar(self, marker: int) -> AmfValue:
+        source = self._source
         if marker == _NUMBER:
-            return self._take_double()
+            return source.take_double()
         if marker == _BOOLEAN:
-            return self._take_int(1) != 0
+            return source.take_int(1) != 0
         if marker == _STRING:
             return self._take_string(2)
         if marker in (_LONG_STRING, _XML):
@@ -91,19 +68,19 @@ class _Reader:
         if marker in (_NULL, _UNDEFINED):
             return None
         if marker == _REFERENCE:
-            self._take(2)
+            source.take(2)
             return None
         if marker == _DATE:
-            milliseconds = self._take_double()
-            self._take(2)  # time zone, reserved
+            milliseconds = source.take_double()
+            source.take(2)  # time zone, reserved
             return milliseconds
         raise PeerError(f"AMF value of unknown type {marker}")
 
     def _read_container(self, marker: int, depth: int) -> AmfValue:
         if marker == _STRICT_ARRAY:
-            return [self.read_value(depth + 1) for _ in range(self._take_int(4))]
+            return [self.read_value(depth + 1) for _ in range(self._source.take_int(4))]
         if marker == _ECMA_ARRAY:
-            self._take(4)  # a count that lies in the wild
+            self._source.take(4)  # a count that lies in the wild
             return self._read_members(EcmaArray(), depth)
         if marker == _TYPED_OBJECT:
             self._take_string(2)
@@ -111,10 +88,9 @@ class _Reader:
 
     def _read_members(self, members: dict[str, AmfValue], depth: int) -> dict[str, AmfValue]:
         # An array at the end of a message may lack its end marker.
-        while not (self.is_at_end and isinstance(members, EcmaArray)):
+        while not (self._source.is_at_end and isinstance(members, EcmaArray)):
             key = self._take_string(2)
-            if not key and self._data[self._position : self._position + 1] == bytes([_OBJECT_END]):
-                self._position += 1
+            if not key and self._source.take_if(bytes([_OBJECT_END])):
                 break
             members[key] = self.read_value(depth + 1)
         return members
@@ -131,7 +107,7 @@ def _serialize(value: AmfValue) -> bytes:
     if isinstance(value, bool):
         return bytes([_BOOLEAN, value])
     if isinstance(value, int | float):
-        return bytes([_NUMBER]) + _DOUBLE.pack(value)
+        return bytes([_NUMBER]) + pack_double(value)
     if isinstance(value, str):
         return _serialize_string(value)
     if isinstance(value, list):

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from media.error import PeerError
-from rtmp.amf0 import AmfValue, parse_values, serialize_values
+from rtmp import amf3
+from rtmp.amf import AmfValue
+from rtmp.amf0 import parse_values, serialize_values
 from rtmp.chunk import Message
 from rtmp.message import COMMAND_AMF0, COMMAND_AMF3, COMMAND_CHUNK_STREAM
 
 MAX_COMMAND_BYTES = 64 << 10
 """The longest `connect` seen has about a kilobyte."""
+
+_AMF3_STRING = b"\x06"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ def parse_command(message: Message) -> Command:
     """
     if len(message.payload) > MAX_COMMAND_BYTES:
         raise PeerError(f"command of {len(message.payload)} bytes; up to {MAX_COMMAND_BYTES} are accepted")
-    values = parse_values(amf0_payload(message, COMMAND_AMF3))
+    values = message_values(message, COMMAND_AMF3)
     name = values[0] if values else None
     if not isinstance(name, str):
         raise PeerError("command without a name")
@@ -54,10 +58,21 @@ def parse_command(message: Message) -> Command:
     return Command(name, transaction_id, tuple(values[2:]))
 
 
-def amf0_payload(message: Message, amf3_type: int) -> bytes:
-    """Return the AMF 0 values of a message; those of AMF 3 messages stand behind a zero byte."""
+def message_values(message: Message, amf3_type: int) -> list[AmfValue]:
+    """Parse the values of a command or data message.
+
+    Those of the types for AMF 3 stand behind a zero byte and are AMF 0 that may switch to AMF 3. Some clients
+    leave the zero out, some write AMF 3 throughout: then the name, which comes first, begins with the AMF 3
+    marker of a string, which no name in AMF 0 begins with.
+
+    Raises:
+        PeerError: they are damaged or over a bound.
+    """
     payload = message.payload
-    return payload[1:] if message.type_id == amf3_type and payload[:1] == b"\x00" else payload
+    if message.type_id != amf3_type:
+        return parse_values(payload)
+    body = payload.removeprefix(b"\x00")
+    return amf3.parse_values(body) if body[:1] == _AMF3_STRING else parse_values(body)
 
 
 def result(transaction_id: float, *values: AmfValue) -> Command:

@@ -16,6 +16,7 @@ from media.error import LocalStateError, PeerError
 from media.packet import Packet
 from media.timing import TimestampUnwrapper
 from rtmp.audio import AudioTagReader
+from rtmp.bitrate import BitrateLimit
 from rtmp.chunk import SET_CHUNK_SIZE, ChunkWriter, Message
 from rtmp.chunk_reader import ChunkReader
 from rtmp.command import parse_command
@@ -65,6 +66,7 @@ class ServerConnection:
         self._window_bytes = WINDOW_BYTES
         self._is_closed = False
         self._now = now
+        self._bitrate = BitrateLimit(self._limits.max_bitrate_bps, self._limits.bitrate_window_s, now)
         self._expect("no RTMP handshake", self._limits.handshake_timeout_s)
         self._open_media()
         self._handlers: dict[int, Callable[[Message], None]] = {
@@ -90,12 +92,13 @@ class ServerConnection:
         """Take bytes of the peer, read at `now`.
 
         Raises:
-            PeerError: the peer does not speak RTMP.
+            PeerError: the peer does not speak RTMP, or sends too much.
         """
         self._now = now
         self._received_bytes += len(data)
         if self._is_closed:
             return
+        self._check_bitrate(len(data))
         if self._handshake is not None:
             self._shake_hands(self._handshake, data)
         else:
@@ -146,6 +149,15 @@ class ServerConnection:
             self._session.refuse(code, detail)
         self._is_closed = True
 
+    def request_reconnect(self, description: str) -> bool:
+        """Ask a publisher to move to another connection; it goes on sending on this one until it does.
+
+        Returns:
+            Whether it was asked: only some encoders understand (E-RTMP v2, "Reconnect Request").
+        """
+        is_publishing = self._session.state is PublishState.PUBLISHING and not self._is_closed
+        return is_publishing and self._session.request_reconnect(description)
+
     def get_timer(self) -> float | None:
         """Return when `handle_timer` wants to be called, None for never."""
         return None if self._is_closed or math.isinf(self._deadline) else self._deadline
@@ -173,6 +185,14 @@ class ServerConnection:
     def _expect(self, complaint: str, timeout_s: float) -> None:
         self._deadline = self._now + timeout_s
         self._complaint = (complaint, timeout_s)
+
+    def _check_bitrate(self, size_bytes: int) -> None:
+        if self._bitrate.is_exceeded_by(size_bytes, self._now):
+            limit = f"{self._limits.max_bitrate_bps / 1e6:g} Mbit/s"
+            detail = f"the stream has more than {limit}: lower the bitrate of the encoder"
+            problem = RefusedError("NetStream.Publish.Rejected", detail)
+            self._fail(problem)
+            raise problem
 
     def _fail(self, problem: PeerError) -> None:
         code = problem.code if isinstance(problem, RefusedError) else "NetConnection.Call.Failed"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from media.error import PeerError
-from rtmp.amf0 import parse_values
 from rtmp.chunk import Message
-from rtmp.command import amf0_payload
+from rtmp.command import message_values
 from rtmp.message import DATA_AMF3
 
 MAX_METADATA_BYTES = 256 << 10
@@ -22,7 +21,7 @@ def read_metadata(message: Message) -> Mapping[str, object] | None:
     if len(message.payload) > MAX_METADATA_BYTES:
         return None
     try:
-        values = parse_values(amf0_payload(message, DATA_AMF3))
+        values = message_values(message, DATA_AMF3)
     except PeerError:
         return None
     if values[:1] == ["@setDataFrame"]:

@@ -34,14 +34,18 @@ class Publication(Protocol):
     def receive_metadata(self, metadata: Mapping[str, object]) -> None:
         """Take what the encoder says about itself (`onMetaData`). Not to be trusted."""
 
-    async def ready(self) -> None:
-        """Wait until more packets are welcome; awaited between reads of the socket."""
+    def note_dropped(self, count: int) -> None:
+        """Learn that packets were dropped before the one that comes next, since `ready` took too long."""
 
-    def close(self, clean: bool) -> None:
+    async def ready(self) -> None:
+        """Wait until more packets are welcome; awaited between reads of the socket. May be cancelled."""
+
+    def close(self, clean: bool, reason: str) -> None:
         """End the publication, any number of times.
 
         Args:
             clean: whether the encoder said goodbye, so that it will hardly come back.
+            reason: why it ended, a sentence for people.
         """
 
 

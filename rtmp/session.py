@@ -10,7 +10,8 @@ import enum
 from collections.abc import Callable
 
 from rtmp.address import ConnectAddress, publish_address, read_connect
-from rtmp.amf0 import AmfValue
+from rtmp.amf import AmfValue
+from rtmp.capability import CapsEx, ClientCapabilities, read_capabilities, server_capabilities
 from rtmp.chunk import Message
 from rtmp.command import Command, error, on_status, result, status
 from rtmp.error import RefusedError
@@ -22,6 +23,9 @@ WINDOW_BYTES = 2_500_000
 
 OUTPUT_CHUNK_SIZE = 4096
 """Some clients take a command to be one chunk, so ours must fit."""
+
+OBJECT_ENCODINGS = (0.0, 3.0)
+"""AMF 0, and AMF 0 that may switch to AMF 3."""
 
 MAX_MESSAGE_STREAMS = 8
 """Encoders create one, some two."""
@@ -45,6 +49,7 @@ class CommandSession:
         self._send = send
         self._emit = emit
         self._connect = ConnectAddress()
+        self._capabilities = ClientCapabilities()
         self._name = ""
         self._streams = 0
         self._handlers: dict[str, Callable[[Command, int], None]] = {
@@ -80,6 +85,13 @@ class CommandSession:
         """Tell the peer why it has to go."""
         self._send_status("error", code, description)
 
+    def request_reconnect(self, description: str) -> bool:
+        """Ask the peer to connect anew, if it is one that does so; tell whether it was asked."""
+        if not self._capabilities.caps_ex & CapsEx.RECONNECT:
+            return False
+        self._send_command(on_status("status", "NetConnection.Connect.ReconnectRequest", description))
+        return True
+
     def _send_command(self, command: Command, stream_id: int = 0) -> None:
         self._send(command.serialize(stream_id))
 
@@ -94,13 +106,21 @@ class CommandSession:
             self._send_command(result(command.transaction_id, None, None))
 
     def _on_connect(self, command: Command, _stream_id: int) -> None:
-        self._connect = read_connect(command.argument(0))
+        members = command.argument(0)
+        self._connect = read_connect(members)
+        self._capabilities = read_capabilities(members)
         self._send(window_acknowledgement_size(WINDOW_BYTES))
         self._send(set_peer_bandwidth(WINDOW_BYTES))
         self._send(set_chunk_size(OUTPUT_CHUNK_SIZE))
         properties: dict[str, AmfValue] = {"fmsVer": "FMS/3,0,1,123", "capabilities": 31.0}
         information = status("status", "NetConnection.Connect.Success", "Connection succeeded.")
-        information["objectEncoding"] = 0.0
+        # As other servers do: the encoding that was asked for, whatever we ourselves write in.
+        encoding = members.get("objectEncoding") if isinstance(members, dict) else None
+        information["objectEncoding"] = encoding if encoding in OBJECT_ENCODINGS else 0.0
+        if self._capabilities.is_enhanced:
+            # The specification has them in "one of the parameters", and clients look in either.
+            properties |= server_capabilities()
+            information |= server_capabilities()
         self._send_command(result(command.transaction_id, properties, information))
 
     def _on_create_stream(self, command: Command, _stream_id: int) -> None:

@@ -20,6 +20,8 @@ def test_rooms_import_only_what_they_may() -> None:
 
 def test_pure_modules_know_no_sockets_and_no_loop() -> None:
     shells = {
+        "rtmp/channel.py",
+        "rtmp/peer.py",
         "rtmp/server.py",
         "hls/delivery.py",
         "hls/answer.py",

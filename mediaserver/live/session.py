@@ -45,6 +45,7 @@ class Publication:
         self.encoder = encoder
         self.kick = kick
         self.audio: AudioTrack | None = None
+        self.dropped = 0
         self._is_broken = False
 
     def receive(self, packet: Packet) -> None:
@@ -64,10 +65,14 @@ class Publication:
     async def ready(self) -> None:
         """Return at once: every queue behind a broadcast is bounded and drops to a keyframe by itself."""
 
-    def close(self, clean: bool) -> None:
+    def note_dropped(self, count: int) -> None:
+        """Count packets that were dropped before they came here."""
+        self.dropped += count
+
+    def close(self, clean: bool, reason: str = "") -> None:
         """End this publisher's part in the session."""
         with self._kicking():
-            self._session.detach(self, clean)
+            self._session.detach(self, clean, reason)
 
     @contextmanager
     def _kicking(self) -> Iterator[None]:
@@ -146,12 +151,12 @@ class Session:
         if publication is self.publication and self.broadcast is not None and not self.is_ended:
             self.broadcast.receive(packet)
 
-    def detach(self, publication: Publication, clean: bool) -> None:
+    def detach(self, publication: Publication, clean: bool, reason: str) -> None:
         """Take note that a publisher has gone; the broadcast waits for the next one."""
         if publication is not self.publication:
             return
         self.publication = None
-        self._log.info("publisher gone", peer=publication.peer, clean=clean)
+        self._log.info("publisher gone", peer=publication.peer, clean=clean, reason=reason)
         if self.broadcast is None or self.is_ended:
             return
         if clean:

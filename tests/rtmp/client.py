@@ -7,7 +7,8 @@ from fractions import Fraction
 
 from media.error import PeerError
 from media.h264 import AvcConfig, join_length_prefixed, nal_type, split_annexb
-from rtmp.amf0 import AmfValue, serialize_values
+from rtmp.amf import AmfValue
+from rtmp.amf0 import serialize_values
 from rtmp.chunk import ChunkWriter, Message
 from rtmp.chunk_reader import ChunkReader
 from rtmp.command import Command, parse_command

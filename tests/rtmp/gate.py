@@ -9,31 +9,51 @@ from media.error import StreamError
 from media.packet import Packet
 from rtmp.port import Publication, PublishRequest
 
+WAIT_S = 15
+"""Shorter than the limit of a test, so that the wait that failed is named."""
+
 
 class RecordingPublication:
     def __init__(self, kick: Callable[[str], None]) -> None:
         self.kick = kick
         self.packets: list[Packet] = []
         self.metadata: list[Mapping[str, object]] = []
+        self.dropped: list[int] = []
+        self.reason = ""
         self.closed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.is_ready = asyncio.Event()
         self.is_ready.set()
         self.has_fault = False
+        self._news = asyncio.Event()
 
     def receive(self, packet: Packet) -> None:
         self.packets.append(packet)
+        self._news.set()
 
     def receive_metadata(self, metadata: Mapping[str, object]) -> None:
         self.metadata.append(metadata)
+        self._news.set()
+
+    def note_dropped(self, count: int) -> None:
+        self.dropped.append(count)
+        self._news.set()
 
     async def ready(self) -> None:
         await self.is_ready.wait()
 
-    def close(self, clean: bool) -> None:
+    def close(self, clean: bool, reason: str) -> None:
         if not self.closed.done():
+            self.reason = reason
             self.closed.set_result(clean)
         if self.has_fault:
             raise RuntimeError("a fault of the publication")
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait for something to have come."""
+        async with asyncio.timeout(WAIT_S):
+            while not is_so():
+                self._news.clear()
+                await self._news.wait()
 
     @property
     def video(self) -> list[Packet]:
@@ -63,6 +83,7 @@ class RecordingGate:
 
     async def next_publication(self) -> RecordingPublication:
         """Wait for a publication that was not returned yet."""
-        await self.changed.wait()
+        async with asyncio.timeout(WAIT_S):
+            await self.changed.wait()
         self.changed.clear()
         return self.publications[-1]

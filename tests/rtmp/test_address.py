@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from rtmp.address import ConnectAddress, PublishAddress, publish_address, read_connect
-from rtmp.amf0 import AmfValue, EcmaArray
+from rtmp.amf import AmfValue
+from rtmp.amf0 import EcmaArray
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,12 @@ from rtmp.amf0 import AmfValue, EcmaArray
         ("quoted address in lower case", {"tcurl": "'rtmp://h/live'"}, ConnectAddress("live")),
         ("empty application", {"app": "", "tcUrl": "rtmp://h/live"}, ConnectAddress("live")),
         ("unusable address", {"tcUrl": "rtmp://[h/live"}, ConnectAddress()),
+        (
+            "authmod",
+            {"app": "live?authmod=adobe&user=u&token=x&challenge=c&response=r&opaque=o"},
+            ConnectAddress("live", "token=x"),
+        ),
+        ("user without authmod", {"app": "live?user=u"}, ConnectAddress("live", "user=u")),
         ("numbers", {"app": 1.0}, ConnectAddress()),
         ("nothing", None, ConnectAddress()),
     ],
@@ -56,6 +63,19 @@ def test_connect(name: str, members: AmfValue, expected: ConnectAddress) -> None
         ("address is the key", ConnectAddress("key"), "", PublishAddress("", "key", "")),
         ("nothing at all", ConnectAddress(), "", PublishAddress("", "", "")),
         ("instance", ConnectAddress("app/inst"), "key", PublishAddress("app/inst", "key", "")),
+        (
+            "authmod on the key",
+            ConnectAddress("live"),
+            "key?authmod=llnw&user=u&a=b",
+            PublishAddress("live", "key", "a=b"),
+        ),
+        (
+            "options of librtmp",
+            ConnectAddress("live"),
+            "key pubUser=u pubPasswd=p",
+            PublishAddress("live", "key", ""),
+        ),
+        ("space in a value", ConnectAddress("live"), "key?a=b c", PublishAddress("live", "key", "a=b c")),
         ("slash before the key", ConnectAddress("live"), "/key", PublishAddress("live", "key", "")),
         ("path as key", ConnectAddress("live"), "a/b", PublishAddress("live", "a/b", "")),
     ],

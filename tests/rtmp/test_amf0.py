@@ -51,6 +51,8 @@ def test_parses_and_serialises(name: str, values: list[AmfValue], wire: str) -> 
         ("array whose count lies", {"a": None}, "08 ffffffff 000161 05 000009"),
         ("array without its end", {"a": None}, "08 00000001 000161 05"),
         ("string that is not UTF-8", "\ufffd", "020001ff"),
+        ("AMF 3 string", "abc", "11 06 07 616263"),
+        ("object with an AMF 3 member", {"a": 5.0}, "03 000161 11 04 05 000009"),
     ],
 )
 def test_parses_what_is_never_written(name: str, value: AmfValue, wire: str) -> None:
@@ -71,7 +73,7 @@ def test_long_strings_use_the_long_form() -> None:
         ("object cut", b"\x03\x00\x01a\x05", "cut short"),
         ("array of four billion", b"\x0a\xff\xff\xff\xff", "cut short"),
         ("movie clip", b"\x04", "unknown type 4"),
-        ("AMF 3 value", b"\x11\x01", "unknown type 17"),
+        ("AMF 3 value cut", b"\x11", "cut short"),
         ("too deep", (b"\x03\x00\x01a") * (MAX_DEPTH + 2), "deep"),
         ("too many", b"\x05" * (MAX_VALUES + 1), "more than"),
         ("too many in an array", b"\x0a\x00\x00\xff\xff" + b"\x05" * 0xFFFF, "more than"),

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from media.error import LocalStateError, PeerError
 from media.packet import CLOCK_HZ, Packet, VideoTrack
-from rtmp.amf0 import AmfValue, EcmaArray, serialize_values
+from rtmp.amf import AmfValue
+from rtmp.amf0 import EcmaArray, serialize_values
 from rtmp.command import MAX_COMMAND_BYTES
 from rtmp.event import Event, MetadataReceived, PublishEnded, PublishRequested
 from rtmp.handshake import HTTP_ANSWER, PACKET_BYTES
@@ -131,6 +132,38 @@ class TestOpening:
         driver.feed(HELLO, client.message(COMMAND_AMF3, body), client.publish())
         assert driver.events == [PublishRequested("live", "key", "", "")]
 
+    @pytest.mark.parametrize("zero", [b"\x00", b""])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            serialize_values(["connect", 1.0, {"app": "live"}]),
+            # Flash: the name and the number in AMF 0, the object behind a switch to AMF 3.
+            serialize_values(["connect", 1.0]) + bytes.fromhex("11 0a 0b 01 07 617070 06 09 6c697665 01"),
+            # Written in AMF 3 throughout.
+            bytes.fromhex("06 0f 636f6e6e656374 04 01 0a 0b 01 07 617070 06 09 6c697665 01"),
+        ],
+        ids=["AMF 0", "switch", "AMF 3"],
+    )
+    def test_amf3_commands_hold_either_format(self, zero: bytes, body: bytes) -> None:
+        client, driver = Client(), Driver()
+        driver.feed(HELLO, client.message(COMMAND_AMF3, zero + body), client.publish())
+        assert driver.events == [PublishRequested("live", "key", "", "")]
+        assert driver.commands()[0].transaction_id == 1.0
+
+    @pytest.mark.parametrize(
+        ("first", "key"),
+        [
+            ("live?authmod=adobe&user=u", "key"),
+            ("live?authmod=adobe&user=u&challenge=c&response=r&opaque=o", "key"),
+            ("live", "key pubUser=u pubPasswd=p"),
+        ],
+    )
+    def test_adobe_authentication_is_never_asked_for(self, first: str, key: str) -> None:
+        client, driver = Client(), Driver()
+        driver.feed(HELLO, client.connect(first), client.publish(key, "live"))
+        assert driver.events == [PublishRequested("live", "key", "", "FMLE/3.0")]
+        assert "_error" not in names(driver)
+
     def test_streams_are_bounded(self) -> None:
         client, driver = Client(), Driver()
         create = [client.command("createStream", 2 + index, None) for index in range(MAX_MESSAGE_STREAMS + 1)]
@@ -184,6 +217,12 @@ class TestRefusals:
         assert words in driver.fails(client.video(payload))
         assert words in driver.statuses()[-1][1]
         assert driver.feed(client.video(video_frame(IDR))) == []
+
+    def test_too_high_a_bitrate_is_refused_with_the_remedy(self) -> None:
+        client, driver = publishing(RtmpLimits(max_bitrate_bps=1e6, bitrate_window_s=1))
+        words = driver.fails(client.video(video_frame(IDR + bytes(125_000))))
+        assert words == "the stream has more than 1 Mbit/s: lower the bitrate of the encoder"
+        assert driver.statuses()[-1] == ("NetStream.Publish.Rejected", words)
 
     def test_second_name_is_refused_and_the_same_is_not(self) -> None:
         client, driver = publishing()
@@ -287,6 +326,13 @@ class TestMedia:
         assert isinstance(packet.track, VideoTrack)
         assert packet.track.bitrate_bps == 2_500_000
 
+    def test_metadata_in_amf3(self) -> None:
+        client, driver = publishing()
+        name, members = bytes.fromhex("02000a") + b"onMetaData", bytes.fromhex("11 0a 0b 01 03 61 03 01")
+        assert driver.feed(client.message(DATA_AMF3, b"\x00" + name + members)) == [
+            MetadataReceived({"a": True})
+        ]
+
     @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf"), 1e12, "2500", None, True])
     def test_absurd_bitrates_are_not_taken(self, value: AmfValue) -> None:
         client, driver = publishing()
@@ -352,6 +398,39 @@ class TestEnd:
         assert driver.feed(client.video(video_frame(IDR))) == []
         driver.feed(client.video(video_header(CONFIG)))
         assert len(packets(driver.feed(client.video(video_frame(IDR), 5)))) == 1
+
+
+class TestReconnectRequest:
+    def driver(self, caps_ex: float | None) -> Driver:
+        client, driver = Client(), Driver()
+        members: dict[str, AmfValue] = {} if caps_ex is None else {"capsEx": caps_ex}
+        driver.feed(HELLO, client.connect("live", **members), client.publish())
+        return driver
+
+    def test_encoder_that_understands_is_asked(self) -> None:
+        driver = self.driver(1.0)
+        assert driver.connection.request_reconnect("the server is shutting down")
+        driver.feed(b"")
+        assert driver.statuses()[1:] == [
+            ("NetConnection.Connect.ReconnectRequest", "the server is shutting down")
+        ]
+        (*_, answer) = driver.answers()
+        information = driver.commands()[-1].argument(1)
+        assert answer.stream_id == 0
+        assert isinstance(information, dict)
+        assert information["level"] == "status"
+
+    @pytest.mark.parametrize("caps_ex", [None, 0.0, 14.0])
+    def test_encoder_that_does_not_is_not(self, caps_ex: float | None) -> None:
+        driver = self.driver(caps_ex)
+        assert not driver.connection.request_reconnect("now")
+        driver.feed(b"")
+        assert len(driver.statuses()) == 1
+
+    def test_nobody_is_asked_who_does_not_publish(self) -> None:
+        driver = Driver()
+        driver.feed(HELLO, Client().connect(capsEx=1.0))
+        assert not driver.connection.request_reconnect("now")
 
 
 class TestControl:

@@ -18,6 +18,8 @@ from tests.rtmp.gate import RecordingGate, RecordingPublication
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
 FRAMES = 50
+RUN_S = 45
+"""A program that takes longer hangs; below the limit of the test, so that it is ended with words."""
 FFMPEGS = ["ffmpeg", imageio_ffmpeg.get_ffmpeg_exe()]
 FFMPEG_IDS = ["system", "newest"]
 
@@ -45,7 +47,13 @@ async def run(*arguments: str) -> tuple[int, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    output, _ = await process.communicate()
+    try:
+        async with asyncio.timeout(RUN_S):
+            output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode is not None
     return process.returncode, output.decode(errors="replace")
 
@@ -98,6 +106,27 @@ async def test_ffmpeg_publishes(ffmpeg: str, server: RtmpServer, gate: Recording
     assert "Lavf" in request.encoder
 
 
+async def test_ffmpeg_that_speaks_enhanced_rtmp_takes_our_answer(
+    server: RtmpServer, gate: RecordingGate
+) -> None:
+    options = ["-rtmp_enhanced_codecs", "hvc1,av01,vp09,Opus"]
+    status, output = await publish(FFMPEGS[1], url(server), *X264, *AAC, *options)
+    assert status == 0, output
+    await gate.publications[0].closed
+    check(gate.publications[0])
+
+
+@pytest.mark.parametrize("ffmpeg", FFMPEGS, ids=FFMPEG_IDS)
+async def test_ffmpeg_with_a_password_that_nobody_asks_for(
+    ffmpeg: str, server: RtmpServer, gate: RecordingGate
+) -> None:
+    address = f"rtmp://user:secret@127.0.0.1:{server.port}/live/key"
+    status, output = await publish(ffmpeg, address, *X264, *AAC)
+    assert status == 0, output
+    (request,) = gate.requests
+    assert (request.app, request.stream_key, request.query) == ("live", "key", "")
+
+
 @pytest.mark.parametrize("ffmpeg", FFMPEGS, ids=FFMPEG_IDS)
 async def test_ffmpeg_shows_why_it_is_refused(ffmpeg: str, server: RtmpServer) -> None:
     status, output = await publish(ffmpeg, url(server, "bad"), *X264, *AAC)
@@ -138,13 +167,37 @@ async def test_hours_into_a_stream(server: RtmpServer, gate: RecordingGate) -> N
     assert publication.video[0].dts < (1 << 24) * 90 < publication.video[-1].dts
 
 
-@pytest.mark.parametrize("sink", ["rtmp2sink", "rtmpsink"])
-async def test_gstreamer_publishes(sink: str, server: RtmpServer, gate: RecordingGate) -> None:
+async def run_pipeline(sink: str, location: str, **options: str) -> None:
     launch = need("gst-launch-1.0")
-    status, output = await run(launch, *PIPELINE.format(sink=sink, url=url(server)).split())
+    pipeline = PIPELINE.format(sink=sink, url="{url}").split()
+    place = pipeline.index("location={url}")
+    pipeline[place : place + 1] = [
+        f"location={location}",
+        *(f"{name}={text}" for name, text in options.items()),
+    ]
+    status, output = await run(launch, *pipeline)
     if f'no element "{sink}"' in output and not os.environ.get("CI"):
         pytest.skip(f"GStreamer has no {sink}")
     assert status == 0, output
+
+
+@pytest.mark.parametrize("sink", ["rtmp2sink", "rtmpsink"])
+async def test_gstreamer_publishes(sink: str, server: RtmpServer, gate: RecordingGate) -> None:
+    await run_pipeline(sink, url(server))
     publication = gate.publications[0]
     await publication.closed
     check(publication)
+
+
+async def test_gstreamer_that_begins_with_adobe_authentication(
+    server: RtmpServer, gate: RecordingGate
+) -> None:
+    await run_pipeline("rtmp2sink", url(server), authmod="adobe", username="user", password="secret")
+    (request,) = gate.requests
+    assert (request.app, request.stream_key, request.query) == ("live", "key", "")
+
+
+async def test_librtmp_with_a_user_and_a_password(server: RtmpServer, gate: RecordingGate) -> None:
+    await run_pipeline("rtmpsink", f'"{url(server)} pubUser=user pubPasswd=secret"')
+    (request,) = gate.requests
+    assert (request.app, request.stream_key, request.query) == ("live", "key", "")

@@ -1,102 +1,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from structlog.testing import capture_logs
 
 from media.error import ConfigError
-from rtmp.chunk import Message
-from rtmp.command import parse_command
-from rtmp.handshake import HTTP_ANSWER, PACKET_BYTES
+from rtmp.handshake import HTTP_ANSWER
 from rtmp.limit import RtmpLimits
 from rtmp.server import RtmpServer
-from tests.rtmp.client import (
-    AAC_HEADER,
-    HELLO,
-    IDR,
-    Client,
-    audio_frame,
-    avc_config,
-    messages_of,
-    video_frame,
-    video_header,
-)
+from tests.rtmp.client import HELLO, IDR, SLICE, audio_frame, video_frame, video_header
+from tests.rtmp.encoder import CONFIG, Connect
 from tests.rtmp.gate import RecordingGate
-
-CONFIG = avc_config()
-
-
-class Encoder:
-    """A client on a real socket."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.client = Client()
-        self._reader = reader
-        self._writer = writer
-
-    async def send(self, *parts: bytes) -> None:
-        self._writer.write(b"".join(parts))
-        await self._writer.drain()
-
-    async def publish(self, key: str = "key") -> None:
-        await self.send(self.client.opening(key))
-
-    async def send_media(self, count: int = 1) -> None:
-        frames = [self.client.video(video_frame(IDR), 40 * index) for index in range(count)]
-        await self.send(self.client.video(video_header(CONFIG)), self.client.audio(AAC_HEADER), *frames)
-        await self.send(self.client.audio(audio_frame()))
-
-    async def read_to_end(self) -> bytes:
-        data = await self._reader.read(-1)
-        await self.close()
-        return data
-
-    async def last_words(self) -> tuple[str, str]:
-        """Read to the end; return level and description of the last onStatus."""
-        data = await self.read_to_end()
-        found = [
-            _information(message)
-            for message in messages_of(data[1 + 2 * PACKET_BYTES :])
-            if message.type_id == 20
-        ]
-        return [item for item in found if item][-1]
-
-    async def close(self) -> None:
-        self._writer.close()
-        with contextlib.suppress(ConnectionError):
-            await self._writer.wait_closed()
-
-    def abort(self) -> None:
-        self._writer.transport.abort()
-
-
-Connect = Callable[[RtmpServer], Awaitable[Encoder]]
-
-
-@pytest.fixture
-async def connect() -> AsyncIterator[Connect]:
-    encoders = []
-
-    async def open_encoder(server: RtmpServer) -> Encoder:
-        encoder = Encoder(*await asyncio.open_connection("127.0.0.1", server.port))
-        encoders.append(encoder)
-        return encoder
-
-    yield open_encoder
-    for encoder in encoders:
-        encoder.abort()
-        await encoder.close()
-
-
-def _information(message: Message) -> tuple[str, str] | None:
-    command = parse_command(message)
-    information = command.argument(1)
-    if command.name != "onStatus" or not isinstance(information, dict):
-        return None
-    return str(information["code"]), str(information["description"])
 
 
 async def test_media_reaches_the_publication(
@@ -109,6 +24,7 @@ async def test_media_reaches_the_publication(
     await encoder.send_media(3)
     await encoder.send(encoder.client.command("FCUnpublish", 6, None, "key"))
     assert await publication.closed is True
+    assert publication.reason == "the encoder stopped"
     assert (len(publication.video), len(publication.audio)) == (3, 1)
     assert publication.metadata == [{"encoder": "OBS"}]
     (request,) = gate.requests
@@ -129,6 +45,7 @@ async def test_lost_connection_is_no_clean_end(
     publication = await gate.next_publication()
     encoder.abort()
     assert await publication.closed is False
+    assert publication.reason == "the connection was lost"
 
 
 async def test_refusal_is_explained_to_the_encoder_and_logged_once(
@@ -154,6 +71,7 @@ async def test_kick_is_explained(connect: Connect, server: RtmpServer, gate: Rec
     publication.kick("too late")
     assert await encoder.last_words() == ("NetStream.Publish.Rejected", "another encoder took over")
     assert await publication.closed is False
+    assert publication.reason == "another encoder took over"
 
 
 async def test_kick_while_not_ready(connect: Connect, server: RtmpServer, gate: RecordingGate) -> None:
@@ -185,6 +103,58 @@ async def test_full_publication_stops_the_reading(
     await publication.closed
 
 
+async def test_publication_that_stays_full_loses_media_up_to_a_keyframe(
+    connect: Connect, gate: RecordingGate
+) -> None:
+    server = RtmpServer(gate, "127.0.0.1", 0, RtmpLimits(max_pause_s=0.02, linger_s=0.1))
+    await server.start()
+    encoder = await connect(server)
+    await encoder.publish()
+    publication = await gate.next_publication()
+    await encoder.send_media()
+    await publication.until(lambda: len(publication.packets) == 2)
+    publication.is_ready.clear()
+    client = encoder.client
+    # The first message is still taken: only then does the server see that it was one too many.
+    await encoder.send(client.data("onMetaData", {"n": 1.0}))
+    await publication.until(lambda: len(publication.metadata) == 1)
+    frames = [
+        client.video(video_frame(IDR), 40),
+        client.video(video_frame(SLICE), 80),
+        client.audio(audio_frame(), 80),
+    ]
+    await encoder.send(*frames, client.data("onMetaData", {"n": 2.0}))
+    await publication.until(lambda: len(publication.metadata) == 2)
+    assert len(publication.packets) == 2
+    with capture_logs() as logs:
+        publication.is_ready.set()
+        await encoder.send(client.video(video_frame(SLICE), 120), client.data("onMetaData", {"n": 3.0}))
+        await publication.until(lambda: len(publication.metadata) == 3)
+        assert publication.dropped == []
+        await encoder.send(client.video(video_frame(IDR), 160), client.video(video_frame(SLICE), 200))
+        await publication.until(lambda: len(publication.packets) == 4)
+    assert publication.dropped == [4]
+    assert [packet.dts // 90 for packet in publication.video] == [0, 160, 200]
+    assert [(entry["event"], entry["packets"]) for entry in logs] == [
+        ("rtmp packets dropped, the server was too slow", 4)
+    ]
+    await server.close()
+
+
+async def test_publication_that_ends_while_it_is_full(connect: Connect, gate: RecordingGate) -> None:
+    server = RtmpServer(gate, "127.0.0.1", 0, RtmpLimits(max_pause_s=0.02, linger_s=0.1))
+    await server.start()
+    encoder = await connect(server)
+    await encoder.publish()
+    publication = await gate.next_publication()
+    publication.is_ready.clear()
+    await encoder.send_media(3)
+    await encoder.send(encoder.client.command("deleteStream", 6, None, 1))
+    assert await publication.closed is True
+    assert len(publication.packets) + sum(publication.dropped) == 4
+    await server.close()
+
+
 async def test_faulty_publisher_harms_nobody_else(
     connect: Connect, server: RtmpServer, gate: RecordingGate
 ) -> None:
@@ -194,10 +164,12 @@ async def test_faulty_publisher_harms_nobody_else(
     bad = await connect(server)
     with capture_logs() as logs:
         await bad.publish("other")
+        other = await gate.next_publication()
         await bad.send(bad.client.video(video_header(CONFIG[:9])))
         code, words = await bad.last_words()
     assert (code, "avcC" in words) == ("NetConnection.Call.Failed", True)
     assert "exc_info" not in str(logs)
+    assert other.reason == words
     await good.send_media()
     await good.send(good.client.command("deleteStream", 6, None, 1))
     assert await publication.closed is True
@@ -280,6 +252,7 @@ async def test_connections_altogether_are_bounded(connect: Connect, gate: Record
             True,
             "no audio or video after the publish within 0.05 s",
         ),
+        (RtmpLimits(publish_timeout_s=0.05, linger_s=0.1), False, "no publish within 0.05 s"),
     ],
 )
 async def test_silent_peer_is_let_go(
@@ -293,9 +266,42 @@ async def test_silent_peer_is_let_go(
             await encoder.publish()
             assert (await encoder.last_words())[1] == words
             assert await gate.publications[0].closed is False
+            assert gate.publications[0].reason == words
         else:
-            assert await encoder.read_to_end() == b""
+            if "handshake" not in words:
+                await encoder.send(HELLO)
+            await encoder.read_to_end()
     assert [entry["reason"] for entry in logs if entry["event"] == "rtmp refused"] == [words]
+    await server.close()
+
+
+async def test_half_open_connection_is_found_by_its_silence(connect: Connect, gate: RecordingGate) -> None:
+    """The encoder has lost its network: no FIN comes, the socket only falls silent."""
+    server = RtmpServer(gate, "127.0.0.1", 0, RtmpLimits(idle_timeout_s=0.05, linger_s=0.1))
+    await server.start()
+    encoder = await connect(server)
+    await encoder.publish()
+    publication = await gate.next_publication()
+    await encoder.send_media()
+    assert await publication.closed is False
+    assert publication.reason == "no audio or video within 0.05 s"
+    assert RtmpLimits().idle_timeout_s <= 10
+    await server.close()
+
+
+async def test_bitrate_is_bounded(connect: Connect, gate: RecordingGate) -> None:
+    limits = RtmpLimits(max_bitrate_bps=1e6, bitrate_window_s=1, linger_s=0.5)
+    server = RtmpServer(gate, "127.0.0.1", 0, limits)
+    await server.start()
+    encoder = await connect(server)
+    await encoder.publish()
+    publication = await gate.next_publication()
+    await encoder.send_media()
+    await encoder.send(encoder.client.video(video_frame(IDR + bytes(1 << 19))))
+    words = "the stream has more than 1 Mbit/s: lower the bitrate of the encoder"
+    assert await encoder.last_words() == ("NetStream.Publish.Rejected", words)
+    assert await publication.closed is False
+    assert publication.reason == words
     await server.close()
 
 
@@ -332,6 +338,40 @@ async def test_closing_the_server_says_goodbye(
     assert await publication.closed is False
     with pytest.raises(OSError, match="Connect call failed"):
         await connect(server)
+
+
+async def test_encoder_that_can_connect_anew_is_asked_to(
+    connect: Connect, server: RtmpServer, gate: RecordingGate
+) -> None:
+    able, other = await connect(server), await connect(server)
+    await able.publish("able", caps_ex=1.0)
+    publication = await gate.next_publication()
+    await other.publish("other", caps_ex=2.0)
+    closing = asyncio.create_task(server.close())
+    await able.wait_for(b"NetConnection.Connect.ReconnectRequest")
+    assert (await other.last_words())[1] == "the server is shutting down"
+    with pytest.raises(OSError, match="Connect call failed"):
+        await connect(server)
+    await able.send_media(2)
+    await publication.until(lambda: len(publication.packets) == 3)
+    assert not closing.done()
+    await able.send(able.client.command("deleteStream", 6, None, 1))
+    assert await publication.closed is False
+    assert publication.reason == "the encoder was asked to connect anew and has left"
+    await able.close()
+    await closing
+
+
+async def test_encoder_that_was_asked_and_stays_is_closed(connect: Connect, gate: RecordingGate) -> None:
+    server = RtmpServer(gate, "127.0.0.1", 0, RtmpLimits(drain_s=0.05, linger_s=0.5))
+    await server.start()
+    encoder = await connect(server)
+    await encoder.publish(caps_ex=15.0)
+    publication = await gate.next_publication()
+    closing = asyncio.create_task(server.close())
+    assert await encoder.last_words() == ("NetStream.Publish.Rejected", "the server is shutting down")
+    await closing
+    assert publication.reason == "the server is shutting down"
 
 
 async def test_port_in_use_is_one_sentence(server: RtmpServer, gate: RecordingGate) -> None:
