@@ -90,7 +90,7 @@ def audio(
         frame = av.AudioFrame(format="fltp", layout=layout, samples=1024)
         frame.sample_rate = sample_rate
         for plane in frame.planes:
-            plane.update(_TONE)
+            plane.update(TONE)
         frame.pts, frame.time_base = index * 1024, Fraction(1, sample_rate)
         encoded += codec.encode(frame)
     track = aac_track(bytes(codec.extradata))
@@ -108,7 +108,7 @@ def _make_tone() -> bytes:
     return struct.pack("1024f", *(0.3 * math.sin(2 * math.pi * 16 * n / 1024) for n in range(1024)))
 
 
-_TONE = _make_tone()
+TONE = _make_tone()
 
 
 def spec(name: str, width: int, height: int, preset: str = "ultrafast") -> RungSpec:

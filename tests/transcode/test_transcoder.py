@@ -18,6 +18,7 @@ from transcode import process
 from transcode.rung import rung_spec
 from transcode.supervisor import Transcoder, WorkerPool
 
+from .codec import video_of
 from .source import STEP, Recorder, audio, decode, spec, video
 
 SMALL = spec("144p", 256, 144)
@@ -129,6 +130,25 @@ async def test_a_killed_worker_costs_nothing(
     assert len(sink.keyframes("144p")) <= 4
     sound = [rescale(packet.pts, 48_000, CLOCK_HZ) for packet in sink.audio["aac"]]
     assert {b - a for a, b in pairwise(sound)} == {1024}
+    assert sink.gaps == []
+    assert transcoder.stats.restarts == 1
+
+
+@pytest.mark.parametrize("kind", ["hevc open GOP", "av1"])
+@pytest.mark.parametrize("at", [11, 13, 24, 37])
+async def test_a_killed_worker_costs_nothing_whatever_the_codec(
+    transcoder: Transcoder, sink: Recorder, kind: str, at: int
+) -> None:
+    packets = video_of(kind, 75)
+    first = packets[0].pts
+    transcoder.activate(SMALL, first)
+    feeding = asyncio.create_task(feed(transcoder, packets))
+    await sink.until(lambda: len(sink.video) >= at)
+    kill(transcoder)
+    await feeding
+    await finish(transcoder, sink)
+    assert sink.pts == [first + index * STEP for index in range(75)]
+    assert_decodes(sink, "144p", 75)
     assert sink.gaps == []
     assert transcoder.stats.restarts == 1
 
