@@ -11,6 +11,11 @@ AUDIO_OUTPUTS = ("aac", "opus")
 """Names of the audio encodings; their order is on the wire."""
 
 
+MAX_FORMER = 3
+"""Activations of a rung that still have pictures before the next one's first. A source that changes its size more often
+than its pictures get through would otherwise fill the worker's memory with encoders."""
+
+
 @dataclass(frozen=True, slots=True)
 class SetTrack:
     """Server: what the following packets of this kind belong to."""
@@ -31,7 +36,10 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Activate:
-    """Server: encode this rung from the first frame with pts >= `from_pts`; that frame is an IDR."""
+    """Server: encode this rung from the first frame with pts >= `from_pts`; that frame is an IDR.
+
+    A rung that is active already goes on as it is until there.
+    """
 
     spec: RungSpec
     from_pts: int
@@ -95,7 +103,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class RungOpened:
-    """Worker: an encoder is there; `config` is its avcC."""
+    """Worker: an encoder is there, the frames of this rung that follow are its own; `config` is its avcC."""
 
     rung: str
     config: bytes

@@ -139,6 +139,8 @@ class Recorder:
 
     def __init__(self) -> None:
         self.opened: dict[str, list[VideoTrack]] = {}
+        self.events: dict[str, list[VideoTrack | int]] = {}
+        """Of each rung, in their order: tracks, and the pts of frames."""
         self.video: list[tuple[int, Mapping[str, Packet]]] = []
         self.audio: dict[str, list[Packet]] = {}
         self.audio_tracks: dict[str, AudioTrack] = {}
@@ -162,10 +164,13 @@ class Recorder:
 
     def on_rung_opened(self, rung: str, track: VideoTrack) -> None:
         self.opened.setdefault(rung, []).append(track)
+        self.events.setdefault(rung, []).append(track)
         self._changed.set()
 
     def on_video(self, pts: int, frames: Mapping[str, Packet]) -> None:
         self.video.append((pts, frames))
+        for rung in frames:
+            self.events.setdefault(rung, []).append(pts)
         self._changed.set()
 
     def on_audio_opened(self, output: str, track: AudioTrack) -> None:

@@ -7,7 +7,7 @@ from transcode import backlog as module
 from transcode.backlog import NOTHING_DELIVERED, Backlog, Entry
 from transcode.crash import CrashHistory, Verdict
 from transcode.gap import Gap
-from transcode.message import Flush, Skip
+from transcode.message import MAX_FORMER, Activate, Flush, Skip
 from transcode.speed import Speedometer
 from transcode.wanted import Wanted
 
@@ -300,6 +300,35 @@ def test_wanted_resumes_behind_the_last_delivered_frame() -> None:
     assert getattr(rung, "from_pts", None) == 251
     assert getattr(output, "from_pts", None) == 151
     assert getattr(keyframe, "pts", None) == 300
+
+
+def test_a_change_that_is_ahead_is_said_again_with_what_comes_before_it() -> None:
+    wanted = Wanted()
+    sizes = [(256, 144), (128, 72), (64, 36)]
+    for number, (width, height) in enumerate(sizes):
+        wanted.activate(spec("144p", width, height), number * 100)
+
+    def resumed(delivered_pts: int) -> list[tuple[int, int]]:
+        actives = [item for item in wanted.resume(delivered_pts) if isinstance(item, Activate)]
+        return [(active.spec.width, active.from_pts) for active in actives]
+
+    assert resumed(NOTHING_DELIVERED) == [(256, 0), (128, 100), (64, 200)]
+    assert resumed(50) == [(256, 51), (128, 100), (64, 200)]
+    assert resumed(98) == [(256, 99), (128, 100), (64, 200)]
+    assert resumed(99) == [(128, 100), (64, 200)]
+    assert resumed(199) == [(64, 200)]
+    assert wanted.take_frame("144p", 0, True)
+    assert wanted.take_frame("144p", 150, False)
+    assert resumed(150) == [(128, 151), (64, 200)]
+    wanted.activate(spec("144p", 192, 108), 100)
+    assert resumed(150) == [(192, 151)]
+
+
+def test_changes_that_are_ahead_are_bounded() -> None:
+    wanted = Wanted()
+    for number in range(20):
+        wanted.activate(spec("144p", 256, 144), number)
+    assert len(list(wanted.resume(NOTHING_DELIVERED))) == 1 + MAX_FORMER
 
 
 def test_speed() -> None:
