@@ -90,6 +90,17 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class DrawSlate:
+    """Server: make one GOP per rung of the last picture so far, dimmed, with a caption; of a black one without any."""
+
+    caption: str
+    specs: tuple[RungSpec, ...]
+    frame_count: int
+    frame_ticks: int
+    """Distance of the pictures, whatever the frame rate of the specs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ping:
     """Server: are you responsive? Worker: the same number, when everything before it is done."""
 
@@ -127,6 +138,15 @@ class Frames:
 
 
 @dataclass(frozen=True, slots=True)
+class SlateDrawn:
+    """Worker: the slate of one rung; `config` is its avcC."""
+
+    rung: str
+    config: bytes
+    frames: tuple[EncodedFrame, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EncodedAudio:
     """Worker: one packet of an audio output."""
 
@@ -157,5 +177,5 @@ class Failed:
 
 Message = (
     SetTrack | Media | Activate | Deactivate | ActivateAudio | DeactivateAudio | ForceKeyframe | Flush | Skip | Ping
-    | Ready | RungOpened | Frames | EncodedAudio | Progress | Failed
+    | DrawSlate | Ready | RungOpened | Frames | EncodedAudio | SlateDrawn | Progress | Failed
 )  # fmt: skip

@@ -18,7 +18,7 @@ from transcode.message import (
     ActivateAudio,
     Deactivate,
     DeactivateAudio,
-    EncodedAudio,
+    DrawSlate,
     Flush,
     ForceKeyframe,
     Frames,
@@ -45,6 +45,7 @@ class Pipeline:
     def __init__(self) -> None:
         self._video = VideoDecoder()
         self._scaler = Scaler()
+        self._newest: VideoFrame | None = None
         self._audio = AudioDecoder()
         self._rungs: dict[str, Succession] = {}
         self._outputs: dict[str, AudioEncoder] = {}
@@ -77,6 +78,9 @@ class Pipeline:
                 # Leading pictures of the keyframe that comes may be complete, but it was said that they are lost.
                 self._video.discard_before(until_pts)
                 yield lambda: message
+            case DrawSlate():
+                yield from self._end_video()
+                yield from self._draw_slate(message)
             case Flush():
                 yield from self._end_video()
                 for encoder in self._outputs.values():
@@ -126,6 +130,7 @@ class Pipeline:
             for rung in self._rungs.values():
                 if encoder := rung.advance(pts):
                     yield _opened(encoder)
+            self._newest = frame
             yield self._encode(frame, pts)
 
     def _encode(self, frame: VideoFrame, pts: int) -> Result:
@@ -136,6 +141,11 @@ class Pipeline:
         # Only now: an encoder writes to its picture, from which the next smaller one has just been scaled.
         pending = [rung.encode(picture, pts) for (_, rung), picture in zip(wanted, pictures, strict=True)]
         return lambda: Frames(pts, tuple(future.result() for future in pending))
+
+    def _draw_slate(self, order: DrawSlate) -> Iterator[Result]:
+        from transcode.slate_drawing import draw_slate  # noqa: PLC0415 - who encodes live does without Pillow
+
+        yield from map(_known, draw_slate(order, self._newest, self._video.aspect))
 
     def _encode_audio(self, message: Media) -> Iterator[Result]:
         if not self._outputs:
@@ -156,5 +166,5 @@ def _opened(encoder: EncodedRung) -> Result:
     return lambda: RungOpened(name, config)
 
 
-def _known(packet: EncodedAudio) -> Result:
-    return lambda: packet
+def _known(message: Message) -> Result:
+    return lambda: message
