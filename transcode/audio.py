@@ -1,4 +1,4 @@
-"""Audio: any AAC in, AAC-LC and Opus out, both 48 kHz stereo on a fixed grid of samples.
+"""Audio: AAC, Opus, FLAC, MP3, AC-3 and E-AC-3 in, AAC-LC and Opus out, both 48 kHz stereo on a fixed grid of samples.
 
 The grid is absolute: frame k of an output begins at sample k * frame size of the timeline, whenever the output was
 activated and whichever process encodes it. A worker that takes over continues on the same grid without a seam in time.
@@ -6,6 +6,7 @@ activated and whichever process encodes it. A worker that takes over continues o
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -14,6 +15,7 @@ import av
 from av.audio.frame import AudioFrame
 from av.codec.context import Flags
 
+from media.opus import opus_track
 from media.packet import CLOCK_HZ, AudioTrack
 from media.timing import rescale
 from transcode.message import EncodedAudio
@@ -37,6 +39,15 @@ MAX_HOLE_SAMPLES = 2 * SAMPLE_RATE
 """A longer hole is not filled: the output begins anew behind it."""
 
 
+DECODERS = {"aac": "aac", "opus": "opus", "flac": "flac", "mp3": "mp3float", "ac3": "ac3", "eac3": "eac3"}
+"""FFmpeg's names."""
+
+
+_DOPS = struct.Struct(">BBHIh")
+_OPUS_HEAD = struct.Struct("<BBHIh")
+# Both go on with the channel mapping family and its table, which are bytes.
+
+
 class Encoding(NamedTuple):
     """How an audio output is made."""
 
@@ -58,7 +69,7 @@ ENCODINGS: dict[str, Encoding] = {
 
 
 class AudioDecoder:
-    """Decodes AAC to interleaved 48 kHz stereo."""
+    """Decodes to interleaved 48 kHz stereo; more channels are mixed down."""
 
     def __init__(self) -> None:
         self._codec: AudioCodecContext | None = None
@@ -68,8 +79,8 @@ class AudioDecoder:
 
     def set_track(self, track: AudioTrack) -> None:
         """Start over with another configuration."""
-        self._codec = cast("AudioCodecContext", av.CodecContext.create(track.codec, "r"))
-        self._codec.extradata = track.config
+        self._codec = cast("AudioCodecContext", av.CodecContext.create(DECODERS[track.codec], "r"))
+        self._codec.extradata = _opus_head(track.config) if track.codec == "opus" else track.config
 
     def decode(self, pts: int, data: bytes) -> bytes:
         """Decode one access unit; returns samples, none when it is broken."""
@@ -164,6 +175,17 @@ class AudioEncoder:
             if pts >= self._from_pts:
                 self._from_pts = pts + 1
                 yield EncodedAudio(self._output, pts, bytes(packet))
+
+
+def _opus_head(config: bytes) -> bytes:
+    """Turn a `dOps` payload into the identification header that FFmpeg wants (RFC 7845, 5.1).
+
+    Its pre-skip is left out: packets have times of their own, and samples taken from the first would move the rest.
+    """
+    if len(config) < _DOPS.size:
+        config = opus_track(2).config  # nearly all Opus is stereo, and a decoder of stereo takes mono packets
+    _, channels, _, sample_rate, gain = _DOPS.unpack_from(config)
+    return b"OpusHead" + _OPUS_HEAD.pack(1, channels, 0, sample_rate, gain) + config[_DOPS.size :]
 
 
 def _frame(samples: bytes, count: int, position: int) -> AudioFrame:

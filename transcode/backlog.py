@@ -12,6 +12,7 @@ from itertools import islice
 
 from media.packet import CLOCK_HZ, Packet
 from transcode.message import Flush, Skip
+from transcode.open_gop import is_open
 
 Entry = Packet | Flush | Skip
 
@@ -198,14 +199,14 @@ class Backlog:
         return max((packet.dts + 1 for packet in lost), default=NOTHING_DELIVERED)
 
     def _take_over_point(self) -> int:
-        start = 0
+        before = start = 0
         for index, entry in enumerate(self._entries):
             if not isinstance(entry, Packet):
                 break
-            if entry.is_video and entry.is_keyframe:
-                start = index
+            if _is_keyframe(entry):
+                before, start = start, index
             if entry.is_video and entry.pts > self.delivered_pts:
-                break
+                return before if start == index and is_open(entry) else start
         return start
 
     def _is_old_audio(self, entry: Entry) -> bool:

@@ -26,19 +26,25 @@ class Delivery:
     def __init__(self, sink: TranscoderSink, wanted: Wanted) -> None:
         self._sink = sink
         self._wanted = wanted
-        self._tracks: dict[str, VideoTrack] = {}
+        self._tracks: dict[str, VideoTrack] = {}  # those that the sink knows
+        self._opening: dict[str, VideoTrack] = {}  # those of the frames that come next
         self.gap = Gap()
 
     def open_rung(self, message: RungOpened) -> None:
-        """Tell of a rung's parameter sets, unless they are those that the sink knows."""
-        track = h264_track(message.config)
-        if message.rung in self._wanted.rungs and self._tracks.get(message.rung) != track:
-            self._tracks[message.rung] = track
-            self._sink.on_rung_opened(message.rung, track)
+        """Tell of a rung's parameter sets; of another set only with the first frame that needs it.
+
+        A worker may die between the two, and its successor goes on with the frames before.
+        """
+        if message.rung not in self._wanted.rungs:
+            return
+        self._opening[message.rung] = h264_track(message.config)
+        if message.rung not in self._tracks:
+            self._announce(message.rung)
 
     def close_rung(self, rung: str) -> None:
         """Forget a rung: when it comes back, the sink is told again."""
         self._tracks.pop(rung, None)
+        self._opening.pop(rung, None)
 
     def open_audio(self, output: str) -> None:
         """Tell of an audio output's configuration, which is constant."""
@@ -47,14 +53,26 @@ class Delivery:
     def deliver_frames(self, message: Frames) -> None:
         """Hand over the rungs of one source frame."""
         pts = message.pts
-        frames = {
-            frame.rung: Packet(self._tracks[frame.rung], pts, pts, frame.data, frame.is_keyframe)
+        taken = [
+            frame
             for frame in message.frames
             if frame.rung in self._tracks and self._wanted.take_frame(frame.rung, pts, frame.is_keyframe)
+        ]
+        for frame in taken:
+            self._announce(frame.rung)
+        frames = {
+            frame.rung: Packet(self._tracks[frame.rung], pts, pts, frame.data, frame.is_keyframe)
+            for frame in taken
         }
         self._wanted.forget_keyframes(pts)
         if frames:
             self._sink.on_video(pts, frames)
+
+    def _announce(self, rung: str) -> None:
+        track = self._opening.pop(rung, None)
+        if track is not None and track != self._tracks.get(rung):
+            self._tracks[rung] = track
+            self._sink.on_rung_opened(rung, track)
 
     def deliver_audio(self, message: EncodedAudio) -> None:
         """Hand over an audio packet."""

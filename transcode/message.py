@@ -11,6 +11,11 @@ AUDIO_OUTPUTS = ("aac", "opus")
 """Names of the audio encodings; their order is on the wire."""
 
 
+MAX_FORMER = 3
+"""Activations of a rung that still have pictures before the next one's first. A source that changes its size more often
+than its pictures get through would otherwise fill the worker's memory with encoders."""
+
+
 @dataclass(frozen=True, slots=True)
 class SetTrack:
     """Server: what the following packets of this kind belong to."""
@@ -31,7 +36,10 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Activate:
-    """Server: encode this rung from the first frame with pts >= `from_pts`; that frame is an IDR."""
+    """Server: encode this rung from the first frame with pts >= `from_pts`; that frame is an IDR.
+
+    A rung that is active already goes on as it is until there.
+    """
 
     spec: RungSpec
     from_pts: int
@@ -82,6 +90,17 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class DrawSlate:
+    """Server: make one GOP per rung of the last picture so far, dimmed, with a caption; of a black one without any."""
+
+    caption: str
+    specs: tuple[RungSpec, ...]
+    frame_count: int
+    frame_ticks: int
+    """Distance of the pictures, whatever the frame rate of the specs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ping:
     """Server: are you responsive? Worker: the same number, when everything before it is done."""
 
@@ -95,7 +114,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class RungOpened:
-    """Worker: an encoder is there; `config` is its avcC."""
+    """Worker: an encoder is there, the frames of this rung that follow are its own; `config` is its avcC."""
 
     rung: str
     config: bytes
@@ -115,6 +134,15 @@ class Frames:
     """Worker: all active rungs of one source frame, in display order; without rungs too, as progress."""
 
     pts: int
+    frames: tuple[EncodedFrame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SlateDrawn:
+    """Worker: the slate of one rung; `config` is its avcC."""
+
+    rung: str
+    config: bytes
     frames: tuple[EncodedFrame, ...]
 
 
@@ -149,5 +177,5 @@ class Failed:
 
 Message = (
     SetTrack | Media | Activate | Deactivate | ActivateAudio | DeactivateAudio | ForceKeyframe | Flush | Skip | Ping
-    | Ready | RungOpened | Frames | EncodedAudio | Progress | Failed
+    | DrawSlate | Ready | RungOpened | Frames | EncodedAudio | SlateDrawn | Progress | Failed
 )  # fmt: skip

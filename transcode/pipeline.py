@@ -18,7 +18,7 @@ from transcode.message import (
     ActivateAudio,
     Deactivate,
     DeactivateAudio,
-    EncodedAudio,
+    DrawSlate,
     Flush,
     ForceKeyframe,
     Frames,
@@ -29,6 +29,7 @@ from transcode.message import (
     Skip,
 )
 from transcode.scaler import Scaler
+from transcode.succession import Succession
 from transcode.video_decoder import VideoDecoder
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ class Pipeline:
     def __init__(self) -> None:
         self._video = VideoDecoder()
         self._scaler = Scaler()
+        self._newest: VideoFrame | None = None
         self._audio = AudioDecoder()
-        self._rungs: dict[str, EncodedRung] = {}
+        self._rungs: dict[str, Succession] = {}
         self._outputs: dict[str, AudioEncoder] = {}
 
     @property
@@ -71,9 +73,14 @@ class Pipeline:
                 yield from self._encode_audio(message)
             case SetTrack(track):
                 yield from self._set_track(track)
-            case Skip():
+            case Skip(until_pts):
                 yield from self._end_video()
+                # Leading pictures of the keyframe that comes may be complete, but it was said that they are lost.
+                self._video.discard_before(until_pts)
                 yield lambda: message
+            case DrawSlate():
+                yield from self._end_video()
+                yield from self._draw_slate(message)
             case Flush():
                 yield from self._end_video()
                 for encoder in self._outputs.values():
@@ -90,29 +97,25 @@ class Pipeline:
     def _control(self, message: Message) -> Iterator[Result]:
         match message:
             case Activate(spec, from_pts):
-                yield self._activate(EncodedRung(spec, from_pts))
+                yield from self._activate(EncodedRung(spec, from_pts))
             case Deactivate(rung) if rung in self._rungs:
                 self._rungs.pop(rung).close()
             case ForceKeyframe(pts, rung):
-                for name, encoded in self._rungs.items():
+                for name, succession in self._rungs.items():
                     if rung in (None, name):
-                        encoded.force_keyframe(pts)
+                        succession.force_keyframe(pts)
             case ActivateAudio(output, from_pts):
                 self._outputs[output] = AudioEncoder(output, from_pts)
             case DeactivateAudio(output):
                 self._outputs.pop(output, None)
 
-    def _activate(self, rung: EncodedRung) -> Result:
-        name, config = rung.spec.name, rung.config
-        previous = self._rungs.get(name)
-        if previous is not None and _size(previous) == _size(rung):
-            rung.take_over(previous)
-        elif previous is not None:
-            previous.close()
-        self._rungs[name] = rung
-        ordered = sorted(self._rungs.values(), key=_size, reverse=True)
-        self._rungs = {item.spec.name: item for item in ordered}
-        return lambda: RungOpened(name, config)
+    def _activate(self, encoder: EncodedRung) -> Iterator[Result]:
+        name = encoder.spec.name
+        if name in self._rungs:
+            self._rungs[name].append(encoder)
+        else:
+            self._rungs[name] = Succession(encoder)
+            yield _opened(encoder)
 
     def _set_track(self, track: VideoTrack | AudioTrack) -> Iterator[Result]:
         if isinstance(track, AudioTrack):
@@ -123,15 +126,26 @@ class Pipeline:
 
     def _encode_all(self, frames: Iterator[VideoFrame]) -> Iterator[Result]:
         for frame in frames:
-            yield self._encode(frame)
+            pts = frame.pts or 0
+            for rung in self._rungs.values():
+                if encoder := rung.advance(pts):
+                    yield _opened(encoder)
+            self._newest = frame
+            yield self._encode(frame, pts)
 
-    def _encode(self, frame: VideoFrame) -> Result:
-        pts = frame.pts or 0
-        wanted = [rung for rung in self._rungs.values() if rung.wants(pts)]
-        pictures = self._scaler.scale(frame, self._video.aspect, [_size(rung) for rung in wanted])
+    def _encode(self, frame: VideoFrame, pts: int) -> Result:
+        wanted = [(size, rung) for rung in self._rungs.values() if (size := rung.size_at(pts))]
+        # Largest first, as the cascade wants it; a rung's size may be another one from some picture on.
+        wanted.sort(key=lambda item: item[0], reverse=True)
+        pictures = self._scaler.scale(frame, self._video.aspect, [size for size, _ in wanted])
         # Only now: an encoder writes to its picture, from which the next smaller one has just been scaled.
-        pending = [rung.encode(picture, pts) for rung, picture in zip(wanted, pictures, strict=True)]
+        pending = [rung.encode(picture, pts) for (_, rung), picture in zip(wanted, pictures, strict=True)]
         return lambda: Frames(pts, tuple(future.result() for future in pending))
+
+    def _draw_slate(self, order: DrawSlate) -> Iterator[Result]:
+        from transcode.slate_drawing import draw_slate  # noqa: PLC0415 - who encodes live does without Pillow
+
+        yield from map(_known, draw_slate(order, self._newest, self._video.aspect))
 
     def _encode_audio(self, message: Media) -> Iterator[Result]:
         if not self._outputs:
@@ -144,12 +158,13 @@ class Pipeline:
     def _end_video(self) -> Iterator[Result]:
         yield from self._encode_all(self._video.drain())
         for rung in self._rungs.values():
-            rung.force_keyframe(rung.next_pts)
+            rung.begin_anew()
 
 
-def _size(rung: EncodedRung) -> tuple[int, int]:
-    return rung.spec.width, rung.spec.height
+def _opened(encoder: EncodedRung) -> Result:
+    name, config = encoder.spec.name, encoder.config
+    return lambda: RungOpened(name, config)
 
 
-def _known(packet: EncodedAudio) -> Result:
-    return lambda: packet
+def _known(message: Message) -> Result:
+    return lambda: message

@@ -28,7 +28,7 @@ class TranscoderSink(Protocol):
     """Takes what is encoded. All calls come from the event loop; none may block or raise."""
 
     def on_rung_opened(self, rung: str, track: VideoTrack) -> None:
-        """Learn a rung's parameter sets; again only if they change."""
+        """Learn a rung's parameter sets, which say its size and frame rate; again before the first frame of others."""
 
     def on_video(self, pts: int, frames: Mapping[str, Packet]) -> None:
         """Take all rungs of one source frame; dts equals pts."""

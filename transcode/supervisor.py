@@ -80,7 +80,10 @@ class Transcoder:
         return self._session.worker.pid if self._session else None
 
     def activate(self, spec: RungSpec, from_pts: int) -> None:
-        """Encode a rung from the first frame with pts >= `from_pts`, which is an IDR; a new spec replaces the old."""
+        """Encode a rung from the first frame with pts >= `from_pts`, which is an IDR.
+
+        A rung that is active goes on as it is until there; size, frame rate and preset may change.
+        """
         self._command(self._wanted.activate(spec, from_pts))
 
     def deactivate(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""H.264 in, pictures in display order out. A broken access unit costs pictures, never the process."""
+"""H.264, HEVC, AV1 or VP9 in, pictures in display order out. A broken access unit costs pictures, never the process."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 TIME_BASE = Fraction(1, CLOCK_HZ)
 
+DECODERS = {"h264": "h264", "hevc": "hevc", "av1": "libdav1d", "vp9": "vp9"}
+"""FFmpeg's names; its own `av1` knows nothing but the decoders of graphics cards."""
+
 MAX_ERRORS_IN_A_ROW = 8
 """The decoder conceals a damaged picture, which looks better than none; when it takes nothing any more, it starts
 over at the next keyframe."""
 
 MAX_WITHOUT_PICTURE = 24
-"""Reordering holds back 16 pictures at most (H.264, A.3.1); beyond that nothing is coming."""
+"""Reordering holds back 16 pictures at most (H.264, A.3.1; HEVC, A.4.2), and behind a random access point of HEVC
+fewer leading pictures than that are left out; beyond nothing is coming."""
 
 SAID_EVERY = 8
 
@@ -30,7 +34,8 @@ SAID_EVERY = 8
 class VideoDecoder:
     """Decodes one track after the other.
 
-    Slice threads and a count of one: frame threads would add a frame of delay each.
+    Slice threads and a count of one: frame threads would add a frame of delay each. With one thread dav1d has no
+    delay either.
     """
 
     def __init__(self) -> None:
@@ -48,7 +53,7 @@ class VideoDecoder:
 
     def set_track(self, track: VideoTrack) -> None:
         """Start over with another configuration; drain the old one first."""
-        codec = cast("VideoCodecContext", av.CodecContext.create(track.codec, "r"))
+        codec = cast("VideoCodecContext", av.CodecContext.create(DECODERS[track.codec], "r"))
         codec.extradata = track.config
         codec.thread_count = 1
         codec.thread_type = ThreadType.SLICE
@@ -57,7 +62,7 @@ class VideoDecoder:
         self.aspect = track.sample_aspect_ratio
 
     def decode(self, pts: int, dts: int, data: bytes, is_keyframe: bool) -> Iterator[VideoFrame]:
-        """Feed an access unit (four-byte lengths) and yield the pictures that are complete, pts in ticks."""
+        """Feed an access unit, as in `Packet.data`, and yield the pictures that are complete, pts in ticks."""
         self._without_picture += 1
         if self._codec is None or not data or (self._needs_keyframe and not is_keyframe):
             # Empty data would mean the end of the stream to the decoder, for good.

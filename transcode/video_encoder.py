@@ -21,16 +21,26 @@ if TYPE_CHECKING:
 ENDLESS_GOP = 1 << 20
 """Frames; the timeline decides where IDR pictures go, the encoder never does."""
 
+STILL_CRF = "20"
+"""Constant quality, within the rung's VBV: an average rate would be spent on making the same picture better and better,
+which shows as a pulse where it is repeated. `qcomp=1` holds the quality from picture to picture, `stitchable` holds
+pic_init_qp, and with it the PPS, at what it is otherwise."""
+
 MATRIX_BT709 = 1
 """ISO/IEC 23091-2 MatrixCoefficients."""
 
 
 class VideoEncoder:
-    """Encodes one rung. No delay, no reordering: dts equals pts."""
+    """Encodes one rung. No delay, no reordering: dts equals pts.
 
-    def __init__(self, spec: RungSpec) -> None:
+    Args:
+        spec: the rung.
+        is_still: all pictures are the same; the first one gets the bits at once, the others next to none.
+    """
+
+    def __init__(self, spec: RungSpec, *, is_still: bool = False) -> None:
         self.spec = spec
-        self._codec = _open(spec)
+        self._codec = _open(spec, is_still=is_still)
 
     @property
     def config(self) -> bytes:
@@ -52,11 +62,11 @@ class VideoEncoder:
         return bytes(packets[0])
 
 
-def _open(spec: RungSpec) -> VideoCodecContext:
+def _open(spec: RungSpec, *, is_still: bool) -> VideoCodecContext:
     codec = av.CodecContext.create("libx264", "w")
     codec.width, codec.height, codec.pix_fmt = spec.width, spec.height, PIXEL_FORMAT
     codec.time_base, codec.framerate = TIME_BASE, spec.frame_rate
-    codec.bit_rate = spec.bitrate_bps
+    codec.bit_rate = 0 if is_still else spec.bitrate_bps
     codec.gop_size, codec.max_b_frames, codec.thread_count = ENDLESS_GOP, 0, 1
     codec.color_range = ColorRange.MPEG
     codec.colorspace = MATRIX_BT709
@@ -70,6 +80,8 @@ def _open(spec: RungSpec) -> VideoCodecContext:
         "bufsize": str(spec.buffer_bits),
         "x264-params": x264_params(spec),
     }
+    if is_still:
+        codec.options |= {"crf": STILL_CRF, "x264-params": f"{x264_params(spec)}:stitchable=1:qcomp=1"}
     codec.open()
     return codec
 

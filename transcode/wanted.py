@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from transcode.backlog import NOTHING_DELIVERED
-from transcode.message import Activate, ActivateAudio, Deactivate, DeactivateAudio, ForceKeyframe, Message
+from transcode.message import (
+    MAX_FORMER,
+    Activate,
+    ActivateAudio,
+    Deactivate,
+    DeactivateAudio,
+    ForceKeyframe,
+    Message,
+)
 from transcode.rung import RungSpec
 
 
@@ -13,7 +21,9 @@ class Wanted:
     """Rungs, audio outputs and IDR pictures on order; each change is also a message for the present worker."""
 
     def __init__(self) -> None:
-        self._rungs: dict[str, Activate] = {}
+        self._rungs: dict[
+            str, list[Activate]
+        ] = {}  # the last one is in force, or will be behind those before it
         self._outputs: dict[str, int] = {}  # the first pts that has not been delivered
         self._keyframes: list[ForceKeyframe] = []
         self._waiting: set[str] = set()  # rungs whose first frame has not come
@@ -39,11 +49,12 @@ class Wanted:
         return min(self._outputs.values(), default=NOTHING_DELIVERED)
 
     def activate(self, spec: RungSpec, from_pts: int) -> Message:
-        """Want a rung."""
+        """Want a rung, or want it to be another one from `from_pts` on."""
         if spec.name not in self._rungs:
             self._waiting.add(spec.name)
-        self._rungs[spec.name] = Activate(spec, from_pts)
-        return self._rungs[spec.name]
+        earlier = [active for active in self._rungs.get(spec.name, ()) if active.from_pts < from_pts]
+        self._rungs[spec.name] = [*earlier[-MAX_FORMER:], Activate(spec, from_pts)]
+        return self._rungs[spec.name][-1]
 
     def deactivate(self, name: str) -> Message:
         """Want a rung no more; it has to be active."""
@@ -71,9 +82,10 @@ class Wanted:
         if name not in self._rungs:
             return False
         if name in self._waiting:
-            if not is_keyframe or pts < self._rungs[name].from_pts:
+            if not is_keyframe or pts < self._rungs[name][0].from_pts:
                 return False
             self._waiting.discard(name)
+        self._rungs[name] = _from(self._rungs[name], pts)
         return True
 
     def forget_keyframes(self, delivered_pts: int) -> None:
@@ -90,8 +102,15 @@ class Wanted:
 
     def resume(self, delivered_pts: int) -> Iterator[Message]:
         """Say everything again: each rung goes on behind the last delivered frame, with an IDR."""
-        for active in self._rungs.values():
-            yield Activate(active.spec, max(active.from_pts, delivered_pts + 1))
+        for actives in self._rungs.values():
+            for active in _from(actives, delivered_pts + 1):
+                yield Activate(active.spec, max(active.from_pts, delivered_pts + 1))
         for output, from_pts in self._outputs.items():
             yield ActivateAudio(output, from_pts)
         yield from self._keyframes
+
+
+def _from(actives: list[Activate], pts: int) -> list[Activate]:
+    """Leave out what another activation of the same rung has replaced at `pts` or before."""
+    first = max((index for index, active in enumerate(actives) if active.from_pts <= pts), default=0)
+    return actives[first:]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
@@ -22,6 +22,7 @@ from transcode.message import (
     ActivateAudio,
     Deactivate,
     DeactivateAudio,
+    DrawSlate,
     EncodedAudio,
     EncodedFrame,
     Failed,
@@ -36,6 +37,7 @@ from transcode.message import (
     RungOpened,
     SetTrack,
     Skip,
+    SlateDrawn,
 )
 from transcode.rung import RungSpec
 
@@ -45,6 +47,7 @@ MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
 _MEDIA = struct.Struct(">B?qq")
 _FRAMES = struct.Struct(">qB")
+_DRAWN = struct.Struct(">BHH")
 _FRAME = struct.Struct(">B?I")
 _AUDIO = struct.Struct(">Bq")
 _PROGRESS = struct.Struct(">QQII")
@@ -125,9 +128,17 @@ def _read_track(body: bytes) -> SetTrack:
 
 def _read_activate(body: bytes) -> Activate:
     values = json.loads(body)
-    spec = values["spec"]
-    spec["frame_rate"] = Fraction(spec["frame_rate"])
-    return Activate(RungSpec(**spec), int(values["from_pts"]))
+    return Activate(_spec(values["spec"]), int(values["from_pts"]))
+
+
+def _read_slate(body: bytes) -> DrawSlate:
+    values = json.loads(body)
+    values["specs"] = tuple(map(_spec, values["specs"]))
+    return DrawSlate(**values)
+
+
+def _spec(values: dict[str, Any]) -> RungSpec:
+    return RungSpec(**values | {"frame_rate": Fraction(values["frame_rate"])})
 
 
 def _write_opened(message: RungOpened) -> bytes:
@@ -150,16 +161,37 @@ def _read_media(body: bytes) -> Media:
 
 
 def _write_frames(message: Frames) -> bytes:
-    parts = [_FRAMES.pack(message.pts, len(message.frames))]
-    for frame in message.frames:
+    return _FRAMES.pack(message.pts, len(message.frames)) + _join_frames(message.frames)
+
+
+def _read_frames(body: bytes) -> Frames:
+    pts, count = _FRAMES.unpack_from(body)
+    return Frames(pts, _split_frames(body, _FRAMES.size, count))
+
+
+def _write_drawn(message: SlateDrawn) -> bytes:
+    name = message.rung.encode()
+    head = _DRAWN.pack(len(name), len(message.config), len(message.frames))
+    return head + name + message.config + _join_frames(message.frames)
+
+
+def _read_drawn(body: bytes) -> SlateDrawn:
+    name_size, config_size, count = _DRAWN.unpack_from(body)
+    name_end = _DRAWN.size + name_size
+    config_end = name_end + config_size
+    frames = _split_frames(body, config_end, count)
+    return SlateDrawn(body[_DRAWN.size : name_end].decode(), body[name_end:config_end], frames)
+
+
+def _join_frames(frames: Iterable[EncodedFrame]) -> bytes:
+    parts: list[bytes] = []
+    for frame in frames:
         name = frame.rung.encode()
         parts += (_FRAME.pack(len(name), frame.is_keyframe, len(frame.data)), name, frame.data)
     return b"".join(parts)
 
 
-def _read_frames(body: bytes) -> Frames:
-    pts, count = _FRAMES.unpack_from(body)
-    at = _FRAMES.size
+def _split_frames(body: bytes, at: int, count: int) -> tuple[EncodedFrame, ...]:
     frames = []
     for _ in range(count):
         name_size, is_keyframe, size = _FRAME.unpack_from(body, at)
@@ -168,7 +200,7 @@ def _read_frames(body: bytes) -> Frames:
         if at > len(body):
             raise ValueError("frame is cut short")
         frames.append(EncodedFrame(body[start - name_size : start].decode(), is_keyframe, body[start:at]))
-    return Frames(pts, tuple(frames))
+    return tuple(frames)
 
 
 def _write_audio(message: EncodedAudio) -> bytes:
@@ -197,11 +229,13 @@ _CODECS: tuple[_Codec, ...] = (
     (8, Flush, _numbers(_NUMBER), lambda body: Flush(*_NUMBER.unpack(body))),
     (9, Skip, _numbers(_NUMBER), lambda body: Skip(*_NUMBER.unpack(body))),
     (10, Ping, _numbers(_NUMBER), lambda body: Ping(*_NUMBER.unpack(body))),
+    (11, DrawSlate, _write_json, _read_slate),
     (32, Ready, _write_json, lambda _body: Ready()),
     (33, RungOpened, _write_opened, _read_opened),
     (34, Frames, _write_frames, _read_frames),
     (35, EncodedAudio, _write_audio, _read_audio),
     (36, Progress, _numbers(_PROGRESS), lambda body: Progress(*_PROGRESS.unpack(body))),
+    (38, SlateDrawn, _write_drawn, _read_drawn),
     (37, Failed, _write_json, lambda body: Failed(**json.loads(body))),
 )
 

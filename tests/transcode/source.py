@@ -90,7 +90,7 @@ def audio(
         frame = av.AudioFrame(format="fltp", layout=layout, samples=1024)
         frame.sample_rate = sample_rate
         for plane in frame.planes:
-            plane.update(_TONE)
+            plane.update(TONE)
         frame.pts, frame.time_base = index * 1024, Fraction(1, sample_rate)
         encoded += codec.encode(frame)
     track = aac_track(bytes(codec.extradata))
@@ -108,7 +108,7 @@ def _make_tone() -> bytes:
     return struct.pack("1024f", *(0.3 * math.sin(2 * math.pi * 16 * n / 1024) for n in range(1024)))
 
 
-_TONE = _make_tone()
+TONE = _make_tone()
 
 
 def spec(name: str, width: int, height: int, preset: str = "ultrafast") -> RungSpec:
@@ -139,6 +139,8 @@ class Recorder:
 
     def __init__(self) -> None:
         self.opened: dict[str, list[VideoTrack]] = {}
+        self.events: dict[str, list[VideoTrack | int]] = {}
+        """Of each rung, in their order: tracks, and the pts of frames."""
         self.video: list[tuple[int, Mapping[str, Packet]]] = []
         self.audio: dict[str, list[Packet]] = {}
         self.audio_tracks: dict[str, AudioTrack] = {}
@@ -162,10 +164,13 @@ class Recorder:
 
     def on_rung_opened(self, rung: str, track: VideoTrack) -> None:
         self.opened.setdefault(rung, []).append(track)
+        self.events.setdefault(rung, []).append(track)
         self._changed.set()
 
     def on_video(self, pts: int, frames: Mapping[str, Packet]) -> None:
         self.video.append((pts, frames))
+        for rung in frames:
+            self.events.setdefault(rung, []).append(pts)
         self._changed.set()
 
     def on_audio_opened(self, output: str, track: AudioTrack) -> None:

@@ -7,13 +7,14 @@ from transcode import backlog as module
 from transcode.backlog import NOTHING_DELIVERED, Backlog, Entry
 from transcode.crash import CrashHistory, Verdict
 from transcode.gap import Gap
-from transcode.message import Flush, Skip
+from transcode.message import MAX_FORMER, Activate, Flush, Skip
 from transcode.speed import Speedometer
 from transcode.wanted import Wanted
 
 from .source import spec
 
 VIDEO = VideoTrack("h264", b"", "avc1.64001f", 1280, 720)
+HEVC = VideoTrack("hevc", b"", "hvc1.1.6.L93.B0", 1280, 720)
 AUDIO = AudioTrack("aac", b"", "mp4a.40.2", 48_000, 2)
 SECOND = CLOCK_HZ
 STEP = CLOCK_HZ // 10
@@ -80,6 +81,33 @@ def test_reordered_frames_belong_to_their_gop() -> None:
     backlog.deliver(3 * STEP)
     backlog.rewind()
     assert numbers(unsent(backlog)) == [4, 7, 5, 6]
+
+
+CRA, IDR_W_RADL = b"\0\0\0\2\x46\x01\0\0\0\2\x2a\x01", b"\0\0\0\2\x26\x01"
+
+
+@pytest.mark.parametrize(
+    ("keyframe", "delivered", "begins_with"),
+    [
+        pytest.param(CRA, 2, 0, id="leading pictures of an open keyframe refer to the GOP before it"),
+        pytest.param(CRA, 4, 0, id="nobody knows how many leading pictures are still to come"),
+        pytest.param(CRA, 5, 5, id="nothing shown before the keyframe is missing"),
+        pytest.param(IDR_W_RADL, 2, 5, id="leading pictures of an IDR do without the GOP before it"),
+        pytest.param(b"", 2, 5, id="damaged"),
+        pytest.param(b"\0\0\0\0\0", 2, 5, id="empty"),
+    ],
+)
+def test_a_take_over_before_an_open_keyframe_begins_a_gop_earlier(
+    keyframe: bytes, delivered: int, begins_with: int
+) -> None:
+    backlog = Backlog()
+    for dts, pts in enumerate([0, 2, 1, 5, 3, 4, 8, 6, 7]):
+        data = keyframe if pts == 5 else b"\0\0\0\2\x02\x01"
+        backlog.push(Packet(HEVC, pts * STEP, dts * STEP, data, is_keyframe=pts in (0, 5)))
+    unsent(backlog)
+    backlog.deliver(delivered * STEP)
+    backlog.rewind()
+    assert numbers(unsent(backlog))[0] == begins_with
 
 
 def test_slowness_drops_to_the_newest_keyframe() -> None:
@@ -272,6 +300,35 @@ def test_wanted_resumes_behind_the_last_delivered_frame() -> None:
     assert getattr(rung, "from_pts", None) == 251
     assert getattr(output, "from_pts", None) == 151
     assert getattr(keyframe, "pts", None) == 300
+
+
+def test_a_change_that_is_ahead_is_said_again_with_what_comes_before_it() -> None:
+    wanted = Wanted()
+    sizes = [(256, 144), (128, 72), (64, 36)]
+    for number, (width, height) in enumerate(sizes):
+        wanted.activate(spec("144p", width, height), number * 100)
+
+    def resumed(delivered_pts: int) -> list[tuple[int, int]]:
+        actives = [item for item in wanted.resume(delivered_pts) if isinstance(item, Activate)]
+        return [(active.spec.width, active.from_pts) for active in actives]
+
+    assert resumed(NOTHING_DELIVERED) == [(256, 0), (128, 100), (64, 200)]
+    assert resumed(50) == [(256, 51), (128, 100), (64, 200)]
+    assert resumed(98) == [(256, 99), (128, 100), (64, 200)]
+    assert resumed(99) == [(128, 100), (64, 200)]
+    assert resumed(199) == [(64, 200)]
+    assert wanted.take_frame("144p", 0, True)
+    assert wanted.take_frame("144p", 150, False)
+    assert resumed(150) == [(128, 151), (64, 200)]
+    wanted.activate(spec("144p", 192, 108), 100)
+    assert resumed(150) == [(192, 151)]
+
+
+def test_changes_that_are_ahead_are_bounded() -> None:
+    wanted = Wanted()
+    for number in range(20):
+        wanted.activate(spec("144p", 256, 144), number)
+    assert len(list(wanted.resume(NOTHING_DELIVERED))) == 1 + MAX_FORMER
 
 
 def test_speed() -> None:

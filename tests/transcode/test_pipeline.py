@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 
+import av
 import pytest
 
 from media.h264 import contains_idr, h264_track
-from media.packet import Packet
-from media.rendition import renditions_for
+from media.packet import Packet, VideoTrack
+from media.rendition import Rendition, renditions_for
 from transcode.message import (
+    MAX_FORMER,
     Activate,
     Deactivate,
     Flush,
@@ -191,3 +194,115 @@ def test_skip_goes_on_with_a_keyframe(pipeline: Pipeline) -> None:
         *range(20 * STEP, 30 * STEP, STEP),
     ]
     assert keyframes(results, "144p") == [0, 20 * STEP]
+
+
+def tracks(results: list[Message], rung: str) -> list[VideoTrack]:
+    """List the track of each frame of a rung, by what was opened before it."""
+    track = None
+    found = []
+    for result in results:
+        if isinstance(result, RungOpened) and result.rung == rung:
+            track = h264_track(result.config)
+        elif isinstance(result, Frames) and any(frame.rung == rung for frame in result.frames):
+            assert track is not None
+            found.append(track)
+    return found
+
+
+def pictures_of(results: list[Message], rung: str) -> list[av.VideoFrame]:
+    """Decode a rung, with another decoder behind each opening."""
+    pictures: list[av.VideoFrame] = []
+    config, data = b"", list[bytes]()
+    for result in [*results, RungOpened(rung, b"")]:
+        if isinstance(result, RungOpened) and result.rung == rung:
+            pictures += decode(config, data) if data else []
+            config, data = result.config, []
+        elif isinstance(result, Frames):
+            data += [frame.data for frame in result.frames if frame.rung == rung]
+    return pictures
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+@pytest.mark.parametrize(
+    ("size", "rate"),
+    [((128, 72), 25), ((400, 224), 25), ((256, 144), 50), ((72, 128), Fraction(30000, 1001))],
+)
+def test_a_rung_becomes_another_one_at_a_picture(
+    pipeline: Pipeline, size: tuple[int, int], rate: Fraction, b_frames: int
+) -> None:
+    packets = list(messages(video(40, gop=20, b_frames=b_frames)))
+    other = rung_spec(Rendition("144p", *size), Fraction(rate), "superfast")
+    results = run(
+        pipeline,
+        *(Activate(item, 0) for item in TWO),
+        *packets[:8],
+        ForceKeyframe(35 * STEP, None),
+        Activate(other, 20 * STEP),
+        *packets[8:],
+        Flush(1),
+    )
+    frames = frames_of(results)
+    assert [message.pts for message in frames] == [index * STEP for index in range(40)]
+    assert all({frame.rung for frame in message.frames} == {"144p", "240p"} for message in frames)
+    assert keyframes(results, "144p") == [0, 20 * STEP, 35 * STEP]
+    assert keyframes(results, "240p") == [0, 35 * STEP]
+    sizes = [(picture.width, picture.height) for picture in pictures_of(results, "144p")]
+    assert sizes == [(256, 144)] * 20 + [size] * 20
+    assert [(track.width, track.height) for track in tracks(results, "144p")] == sizes
+    assert {track.frame_rate for track in tracks(results, "144p")[20:]} == {other.frame_rate}
+
+
+def test_a_change_inside_a_change(pipeline: Pipeline) -> None:
+    results = run(
+        pipeline,
+        Activate(TWO[0], 0),
+        Activate(spec("144p", 128, 72), 10 * STEP),
+        Activate(spec("144p", 64, 36), 15 * STEP),
+        Activate(spec("144p", 192, 108), 20 * STEP),
+        Activate(spec("144p", 160, 90), 20 * STEP),
+        *messages(video(30)),
+        Flush(1),
+    )
+    assert [track.width for track in tracks(results, "144p")] == [256] * 10 + [128] * 5 + [64] * 5 + [
+        160
+    ] * 10
+    assert keyframes(results, "144p") == [0, 10 * STEP, 15 * STEP, 20 * STEP]
+    assert len(pictures_of(results, "144p")) == 30
+
+
+def test_a_change_that_comes_too_late_begins_at_once(pipeline: Pipeline) -> None:
+    packets = list(messages(video(20)))
+    results = run(
+        pipeline, Activate(TWO[0], 0), *packets[:11], Activate(spec("144p", 128, 72), 5 * STEP), *packets[11:]
+    )
+    assert [track.width for track in tracks(results, "144p")] == [256] * 10 + [128] * 10
+    assert keyframes(results, "144p") == [0, 10 * STEP]
+
+
+def test_a_run_begins_with_an_idr_while_a_change_is_still_ahead(pipeline: Pipeline) -> None:
+    results = run(
+        pipeline,
+        Activate(TWO[0], 0),
+        Activate(spec("144p", 128, 72), 25 * STEP),
+        *messages(video(10)),
+        Flush(1),
+        *messages(video(20, start=10 * STEP)),
+        Flush(2),
+    )
+    assert keyframes(results, "144p") == [0, 10 * STEP, 25 * STEP]
+
+
+def test_encoders_that_wait_for_their_turn_are_bounded(pipeline: Pipeline) -> None:
+    threads = threading.active_count()
+    for number in range(20):
+        run(pipeline, Activate(spec("144p", 128 + 2 * number, 72), number * STEP))
+        run(pipeline, *messages(video(1, start=-STEP)))
+    assert threading.active_count() <= threads + 1 + MAX_FORMER
+    results = run(pipeline, *messages(video(30)), Flush(1))
+    assert [track.width for track in tracks(results, "144p")][-11:] == [166] * 11
+
+
+def test_a_rung_that_is_closed_ends_its_former_encoders(pipeline: Pipeline) -> None:
+    run(pipeline, Activate(TWO[0], 0), *messages(video(5)), Activate(spec("144p", 128, 72), 10 * STEP))
+    results = run(pipeline, Deactivate("144p"), *messages(video(10, start=5 * STEP)), Flush(1))
+    assert all(message.frames == () for message in frames_of(results))

@@ -6,18 +6,20 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from fractions import Fraction
 from itertools import pairwise
 
 import pytest
 import uvloop
 
 from media.packet import CLOCK_HZ, Packet
-from media.rendition import LADDER, renditions_for
+from media.rendition import LADDER, Rendition, renditions_for
 from media.timing import rescale
 from transcode import process
 from transcode.rung import rung_spec
 from transcode.supervisor import Transcoder, WorkerPool
 
+from .codec import video_of
 from .source import STEP, Recorder, audio, decode, spec, video
 
 SMALL = spec("144p", 256, 144)
@@ -129,6 +131,25 @@ async def test_a_killed_worker_costs_nothing(
     assert len(sink.keyframes("144p")) <= 4
     sound = [rescale(packet.pts, 48_000, CLOCK_HZ) for packet in sink.audio["aac"]]
     assert {b - a for a, b in pairwise(sound)} == {1024}
+    assert sink.gaps == []
+    assert transcoder.stats.restarts == 1
+
+
+@pytest.mark.parametrize("kind", ["hevc open GOP", "av1"])
+@pytest.mark.parametrize("at", [11, 13, 24, 37])
+async def test_a_killed_worker_costs_nothing_whatever_the_codec(
+    transcoder: Transcoder, sink: Recorder, kind: str, at: int
+) -> None:
+    packets = video_of(kind, 75)
+    first = packets[0].pts
+    transcoder.activate(SMALL, first)
+    feeding = asyncio.create_task(feed(transcoder, packets))
+    await sink.until(lambda: len(sink.video) >= at)
+    kill(transcoder)
+    await feeding
+    await finish(transcoder, sink)
+    assert sink.pts == [first + index * STEP for index in range(75)]
+    assert_decodes(sink, "144p", 75)
     assert sink.gaps == []
     assert transcoder.stats.restarts == 1
 
@@ -321,6 +342,36 @@ async def test_a_rung_can_stop_and_start_again(transcoder: Transcoder, sink: Rec
     assert [pts for pts, found in sink.video if "144p" in found][-15:] == sink.pts[-15:]
     assert len(sink.opened["144p"]) == 2
     assert sink.opened["144p"][0] == sink.opened["144p"][1]
+
+
+@pytest.mark.parametrize("kill_at", [None, 12, 24, 25, 40])
+async def test_a_rung_becomes_another_one_and_a_killed_worker_does_not_matter(
+    transcoder: Transcoder, sink: Recorder, kill_at: int | None
+) -> None:
+    other = rung_spec(Rendition("144p", 144, 256), Fraction(50), "superfast")
+    transcoder.activate(SMALL, 0)
+    transcoder.activate(LARGE, 0)
+    packets = video(60, gop=50, b_frames=2)
+    for packet in packets[:10]:
+        transcoder.send(packet)
+    transcoder.activate(other, 25 * STEP)
+    feeding = asyncio.create_task(feed(transcoder, packets[10:]))
+    if kill_at is not None:
+        await sink.until(lambda: len(sink.video) >= kill_at)
+        kill(transcoder)
+    await feeding
+    await finish(transcoder, sink)
+    assert_complete(sink, 60, {"144p", "240p"})
+    old, new = sink.opened["144p"]
+    assert (old.width, old.height, old.frame_rate) == (SMALL.width, SMALL.height, SMALL.frame_rate)
+    assert (new.width, new.height, new.frame_rate) == (144, 256, Fraction(50))
+    column = [found["144p"] for _, found in sink.video]
+    assert [packet.track for packet in column] == [old] * 25 + [new] * 35
+    assert sink.events["144p"][:27] == [old, *range(0, 25 * STEP, STEP), new], "told before the first frame"
+    assert {0, 25 * STEP} <= set(sink.keyframes("144p"))
+    for track, part in ((old, column[:25]), (new, column[25:])):
+        assert len(decode(track.config, [packet.data for packet in part])) == len(part)
+    assert len(sink.opened["240p"]) == 1
 
 
 async def until(condition: Callable[[], bool]) -> None:

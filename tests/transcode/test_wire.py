@@ -12,6 +12,7 @@ from transcode.message import (
     ActivateAudio,
     Deactivate,
     DeactivateAudio,
+    DrawSlate,
     EncodedAudio,
     EncodedFrame,
     Failed,
@@ -26,6 +27,7 @@ from transcode.message import (
     RungOpened,
     SetTrack,
     Skip,
+    SlateDrawn,
 )
 from transcode.wire import MAX_MESSAGE_BYTES, MessageReader, serialize
 
@@ -52,6 +54,8 @@ CASES: list[Message] = [
     RungOpened("144p", b"\x01avcC"),
     Frames(3600, ()),
     Frames(3600, (EncodedFrame("480p", True, b"abc"), EncodedFrame("144p", False, b""))),
+    DrawSlate("We are back soon: ä", (spec("480p", 854, 480), spec("144p", 256, 144)), 20, 9000),
+    SlateDrawn("480p", b"\x01avcC", (EncodedFrame("480p", True, b"abc"), EncodedFrame("480p", False, b"x"))),
     EncodedAudio("aac", 1920, b"sound"),
     Progress(1, 2, 3, 4),
     Failed("x264 went home: ä"),

@@ -1,0 +1,81 @@
+"""A rung while it is active: one encoder after the other, and the IDR pictures ordered from whichever it is."""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from transcode.message import MAX_FORMER
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from av.video.frame import VideoFrame
+
+    from transcode.encoded_rung import EncodedRung
+    from transcode.message import EncodedFrame
+
+
+class Succession:
+    """The encoders of one rung by their first pictures: each goes on until the next one's `from_pts`.
+
+    They may differ in size, frame rate and preset. The first picture of each is an IDR.
+    """
+
+    def __init__(self, first: EncodedRung) -> None:
+        self._encoders = deque([first])
+        self._opened = first
+        self._last: EncodedRung | None = None  # whose the newest picture was
+        self._keyframes: list[int] = []
+        self._next_pts = first.from_pts
+
+    def append(self, encoder: EncodedRung) -> None:
+        """Let another encoder take over at its `from_pts`; it replaces those that would begin there or later."""
+        while self._encoders and self._encoders[-1].from_pts >= encoder.from_pts:
+            self._encoders.pop().close()
+        self._encoders.append(encoder)
+        if len(self._encoders) > 1 + MAX_FORMER:
+            self._encoders.popleft().close()
+
+    def advance(self, pts: int) -> EncodedRung | None:
+        """Let go of the encoders whose pictures lie before this one.
+
+        Returns:
+            The encoder that takes over here, to be told of before its first picture; None when none does.
+        """
+        while len(self._encoders) > 1 and self._encoders[1].from_pts <= pts:
+            self._encoders.popleft().close()
+        current = self._encoders[0]
+        if current is self._opened or pts < current.from_pts:
+            return None
+        self._opened = current
+        return current
+
+    def size_at(self, pts: int) -> tuple[int, int] | None:
+        """Return width and height of the picture at `pts`, None when the rung has none there; behind `advance`."""
+        current = self._encoders[0]
+        return current.size if pts >= current.from_pts else None
+
+    def force_keyframe(self, pts: int) -> None:
+        """Make the first picture with this pts or more an IDR."""
+        heappush(self._keyframes, pts)
+
+    def begin_anew(self) -> None:
+        """Make the next picture an IDR: something is missing before it."""
+        heappush(self._keyframes, self._next_pts)
+
+    def encode(self, picture: VideoFrame, pts: int) -> Future[EncodedFrame]:
+        """Queue a picture of the size that `size_at` says."""
+        current = self._encoders[0]
+        is_keyframe = current is not self._last
+        while self._keyframes and self._keyframes[0] <= pts:
+            heappop(self._keyframes)
+            is_keyframe = True
+        self._last, self._next_pts = current, pts + 1
+        return current.encode(picture, pts, is_keyframe)
+
+    def close(self) -> None:
+        """End all encoders when the pictures that they have are done."""
+        for encoder in self._encoders:
+            encoder.close()
