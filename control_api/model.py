@@ -162,6 +162,9 @@ class OwnStreamAnswer(StreamAnswer):
 
     stream_key: str | None = Field(None, description="For the owner only.")
     rtmp_url: str | None = Field(None, description="Where to publish, key included. For the owner only.")
+    last_error: str | None = Field(
+        None, description="Why the last encoder was turned away or lost. For the owner only."
+    )
 
 
 class StreamList(BaseModel):

@@ -16,7 +16,17 @@ class Broadcasts(Protocol):
     """
 
     def media(self, stream_id: str) -> Mapping[str, object]:
-        """Describe what arrives for a stream: `connected` (bool) and what else is known, fit for JSON."""
+        """Describe what arrives for a stream: `connected` (bool) and what else is known, fit for JSON.
+
+        `last_error` (str or None) is for its owner, everything else for everybody.
+        """
+        ...
+
+    def health(self, stream_id: str) -> Mapping[str, object]:
+        """Describe the ingest for the stream's owner: fields of `control_api.health.StreamHealthAnswer`.
+
+        `connected` at least. Times are Unix times in seconds; a stream that nothing is known of is not connected.
+        """
         ...
 
     async def start(self, stream: Stream) -> None:

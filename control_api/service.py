@@ -173,6 +173,10 @@ class StreamService(Catalogue):
         """Describe what arrives for a stream."""
         return self._broadcasts.media(stream_id)
 
+    def health(self, stream_id: str) -> Mapping[str, object]:
+        """Describe a stream's ingest, for its owner."""
+        return self._broadcasts.health(stream_id)
+
     async def _change(
         self, stream_id: str, change: Callable[[Stream], Stream], revision: int | None = None
     ) -> Stream:

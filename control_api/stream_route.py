@@ -9,6 +9,7 @@ from aiohttp import web
 
 from control_api.address import Addresses
 from control_api.call import Call
+from control_api.health import StreamHealthAnswer
 from control_api.model import (
     AnyStreamFilter,
     EligibilityAnswer,
@@ -82,6 +83,9 @@ class StreamRoutes:
             Route(method="POST", path=f"{STREAM}/end", handler=self.end, summary="End a live stream",
                   needs_user=True, body=Nothing, body_needed=False, answers=stream,
                   problems=(403, 404, 409, 503)),
+            Route(method="GET", path=f"{STREAM}/health", handler=self.health, needs_user=True,
+                  summary="Tell how the encoder's signal arrives, and what to change",
+                  answers={200: StreamHealthAnswer}, problems=(403, 404)),
             Route(method="GET", path=f"{STREAM}/key", handler=self.show_key, summary="Show the stream key",
                   needs_user=True, answers={200: KeyAnswer}, problems=(403, 404)),
             Route(method="POST", path=f"{STREAM}/key", handler=self.new_key, needs_user=True, body=Nothing,
@@ -136,6 +140,12 @@ class StreamRoutes:
         await call.optional_body(Nothing)
         return self._answer(call, await self._service.end(stream.id, "owner"))
 
+    async def health(self, call: Call) -> web.Response:
+        """GET /api/v1/streams/{id}/health."""
+        stream = await self._owned(call)
+        answer = StreamHealthAnswer.model_validate(self._service.health(stream.id))
+        return json_answer(answer, headers=NO_STORE)
+
     async def show_key(self, call: Call) -> web.Response:
         """GET /api/v1/streams/{id}/key."""
         return self._key_answer(call, await self._owned(call))
@@ -181,9 +191,11 @@ class StreamRoutes:
 
     def _fields(self, call: Call, stream: Stream) -> dict[str, object]:
         token = self._sign(stream, call.identity) if stream.is_private and call.identity else None
+        media = dict(self._service.media(stream.id))
         return asdict(stream) | {
             "tags": list(stream.tags),
-            "media": dict(self._service.media(stream.id)),
+            "last_error": media.pop("last_error", None),
+            "media": media,
             "hls_url": self._addresses.hls(call.request, stream.id, token),
             "webrtc_url": self._addresses.webrtc(call.request, stream.id),
         }

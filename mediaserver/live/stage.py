@@ -133,6 +133,20 @@ class Stage:
             facts |= {"renditions": broadcast.rungs.names, "top_rung_copied": broadcast.rungs.is_copying}
         return facts
 
+    def health(self, stream_id: str) -> Mapping[str, object]:
+        """Describe the ingest for the stream's owner."""
+        session = self._sessions.get(stream_id)
+        if session is None or session.publication is None:
+            return {"connected": False}
+        publication, broadcast = session.publication, session.broadcast
+        warnings = broadcast.warnings if broadcast is not None else []
+        return {
+            "connected": True,
+            "encoder": publication.encoder or None,
+            "peer": publication.peer,
+            "warnings": warnings,
+        }
+
     async def start(self, stream: Stream) -> None:
         """Put a stream on the air; does not wait for media."""
         self._go_live(stream)

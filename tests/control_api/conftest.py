@@ -25,6 +25,47 @@ from control_api.user import UserService
 
 SECRET = b"a secret of the tests, long enough"
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+HEALTH = {
+    "connected": True,
+    "encoder": "obs-output module (libobs version 29.0.2)",
+    "peer": "192.0.2.7:50412",
+    "since": NOW.timestamp(),
+    "bitrate_bps": 6_190_000,
+    "video_bitrate_bps": 6_030_000,
+    "audio_bitrate_bps": 160_000,
+    "fps": 29.9,
+    "keyframe_interval_s": 8.33,
+    "max_keyframe_interval_s": 8.33,
+    "jitter_ms": 3.1,
+    "idle_s": 0.02,
+    "dropped_frames": 0,
+    "repaired_timestamps": 1,
+    "video": {
+        "codec": "h264",
+        "codec_string": "avc1.640028",
+        "width": 1920,
+        "height": 1080,
+        "frame_rate": 30.0,
+        "bit_depth": 8,
+        "announced_bitrate_bps": 6_000_000,
+    },
+    "audio": {
+        "codec": "aac",
+        "codec_string": "mp4a.40.2",
+        "sample_rate": 48_000,
+        "channels": 2,
+        "announced_bitrate_bps": None,
+    },
+    "transcode": {"speed": 2.4, "lag_s": 0.2, "restarts": 1, "skipped_gops": 0},
+    "rungs": [
+        {"name": "1080p", "kind": "copied", "width": 1920, "height": 1080},
+        {"name": "720p", "kind": "encoded", "width": 1280, "height": 720},
+        {"name": "480p", "kind": "idle", "width": 854, "height": 480},
+    ],
+    "on_slate": False,
+    "warnings": ["Keyframe interval is 8.3 s; set 2 s in OBS → Settings → Output → Keyframe Interval."],
+    "last_error": {"at": NOW.timestamp(), "message": "the encoder was lost"},
+}
 Client = TestClient[web.Request, web.Application]
 StartClient = Callable[[web.Application], Awaitable[Client]]
 
@@ -35,9 +76,15 @@ class Notes:
 
     told: list[tuple[str, str]] = field(default_factory=list)
     connected: set[str] = field(default_factory=set)
+    refused: dict[str, str] = field(default_factory=dict)
 
     def media(self, stream_id: str) -> dict[str, object]:
-        return {"connected": stream_id in self.connected}
+        return {"connected": stream_id in self.connected, "last_error": self.refused.get(stream_id)}
+
+    def health(self, stream_id: str) -> dict[str, object]:
+        if stream_id not in self.connected:
+            return {"connected": False}
+        return HEALTH
 
     async def start(self, stream: Stream) -> None:
         self.told.append(("start", stream.id))

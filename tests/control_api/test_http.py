@@ -10,7 +10,7 @@ from uuid import UUID
 import jwt
 import pytest
 
-from .conftest import NOW, SECRET, House
+from .conftest import HEALTH, NOW, SECRET, House
 
 STREAMS = "/api/v1/streams"
 NOBODYS = f"{STREAMS}/01890000-0000-7000-8000-000000000000"
@@ -189,6 +189,7 @@ async def test_a_bad_token_is_not_taken_for_nobody(house: House) -> None:
         (("POST", "/end"), None),
         (("PUT", ""), {"title": "mine"}),
         (("DELETE", ""), None),
+        (("GET", "/health"), None),
         (("GET", "/key"), None),
         (("POST", "/key"), None),
     ],
@@ -471,3 +472,34 @@ async def test_media_is_told(house: House) -> None:
         {"connected": True},
         NOW.isoformat().replace("+00:00", "Z"),
     )
+
+
+async def test_the_owner_is_told_how_the_signal_arrives(house: House) -> None:
+    stream = await house.create()
+    path = f"{STREAMS}/{stream['id']}/health"
+    response = await house.request("GET", path, "demo")
+    assert response.status == 200
+    assert response.headers["Cache-Control"] == "no-store"
+    absent = await response.json()
+    assert absent["connected"] is False
+    assert (absent["video"], absent["fps"], absent["warnings"], absent["rungs"]) == (None, None, [], [])
+    assert absent["transcode"] == {"speed": None, "lag_s": None, "restarts": 0, "skipped_gops": 0}
+
+    house.notes.connected.add(stream["id"])
+    present = await (await house.request("GET", path, "demo")).json()
+    noon = "2026-05-01T12:00:00Z"
+    told = HEALTH | {"since": noon, "last_error": {"at": noon, "message": "the encoder was lost"}}
+    assert present == told
+
+
+async def test_only_the_owner_is_told_the_last_error(house: House) -> None:
+    stream = await house.create()
+    path = f"{STREAMS}/{stream['id']}"
+    assert (await (await house.request("GET", path, "demo")).json())["last_error"] is None
+    house.notes.refused[stream["id"]] = "video codec VVC is not supported"
+    own = await (await house.request("GET", path, "demo")).json()
+    assert own["last_error"] == "video codec VVC is not supported"
+    assert own["media"] == {"connected": False}
+    for user in (None, "eve"):
+        assert "VVC" not in await (await house.request("GET", path, user)).text()
+    assert "VVC" not in await (await house.request("GET", STREAMS, "demo")).text()

@@ -54,3 +54,17 @@ async def test_bodies_and_queries_are_described(house: House) -> None:
     parameters = document["paths"]["/api/v1/streams"]["get"]["parameters"]
     assert [parameter["name"] for parameter in parameters][-1] == "status"
     assert "enum" in parameters[-1]["schema"]
+
+
+async def test_every_field_of_health_is_explained(house: House) -> None:
+    schemas = (await document_of(house))["components"]["schemas"]
+    for name in (
+        "StreamHealthAnswer",
+        "VideoHealth",
+        "AudioHealth",
+        "TranscodeHealth",
+        "RungHealth",
+        "LastError",
+    ):
+        for field, shape in schemas[name]["properties"].items():
+            assert shape.get("description"), (name, field)

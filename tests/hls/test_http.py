@@ -281,6 +281,37 @@ class TestAnswers:
         assert len(calls) == 2
 
 
+class TestLate:
+    async def test_a_rung_that_begins_later_answers_from_the_moment_it_is_declared(
+        self, client: Client, live: Driver, video_clip: Callable[..., Clip]
+    ) -> None:
+        assert "1080p" not in await (await client.get("/hls/live/master.m3u8")).text()
+        await problem(await client.get("/hls/live/1080p/index.m3u8"), 404, "not_found")
+        at = 5 * S
+        live.lose(at)
+        live.begin(at)
+        live.declare(video_clip(), None, ("1080p",))
+        late = live.videos.pop("1080p")
+        frames(live, at, at + 2 * S)
+        assert "1080p" not in await (await client.get("/hls/live/master.m3u8")).text()
+        request = asyncio.create_task(client.get("/hls/live/1080p/index.m3u8"))
+        await waiting(live.output, 1)
+        late.add(Sample(at, at, b"frame", True))
+        late.advance(at + S)
+        response = await request
+        assert response.status == 200
+        lines = (await response.text()).splitlines()
+        assert "#EXT-X-MEDIA-SEQUENCE:3" in lines
+        assert "#EXT-X-DISCONTINUITY" in lines
+        (init,) = [line.split('"')[1] for line in lines if line.startswith("#EXT-X-MAP")]
+        assert (await client.get(f"/hls/live/1080p/{init}")).status == 200
+        assert "1080p/index.m3u8" in await (await client.get("/hls/live/master.m3u8")).text()
+        for name in ("720p", "audio"):
+            frames(live, at + 2 * S, at + 4 * S)
+            text = await (await client.get(f"/hls/live/{name}/index.m3u8")).text()
+            assert '#EXT-X-RENDITION-REPORT:URI="../1080p/index.m3u8",LAST-MSN=3,LAST-PART=' in text
+
+
 class TestBefore:
     async def test_there_is_no_multivariant_playlist_before_the_first_part(
         self, client: Client, driver: Driver

@@ -205,12 +205,16 @@ class TestSoundAlone:
     def play(self, output: HlsOutput, writer: AudioWriter, track: AudioTrack, seconds: float) -> int:
         """Let audio drive the timeline, in milliseconds as RTMP has them; return where it ends."""
         start, frame = output.timeline.position, Fraction(track.frame_samples, track.sample_rate)
-        pts = start
+        pts, hint, last = start, None, writer.rendition.last
         for index in range(int(seconds / frame)):
             pts = start + rescale(index * track.frame_samples, 1000, track.sample_rate) * 90
             output.timeline.advance(pts, True)
             writer.add(Sample(pts, pts, silent_frame(2), True))
             writer.advance(output.timeline.position, pts + 1)
+            if writer.rendition.last != last:
+                last = writer.rendition.last
+                assert hint is None or (hint.msn, hint.part) == last
+                hint = view_of(output, "audio").hint
         return pts + round(frame * CLOCK_HZ)
 
     @pytest.mark.parametrize(("sample_rate", "part_s", "segment_s"), RATES)
