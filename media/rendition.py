@@ -5,7 +5,7 @@ A name is the shorter side in pixels, so portrait video keeps its shape. Nothing
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 LADDER: tuple[str, ...] = ("2160p", "1440p", "1080p", "720p", "480p", "360p", "240p", "144p")
@@ -27,6 +27,17 @@ class Rendition:
     height: int
     is_source: bool = False
     """The source's own picture size: copied where the source suits, encoded at the same size where not."""
+    codec: str = "h264"
+    """Another one: a copy of the source, offered beside the encoded rung of the same quality."""
+
+    @property
+    def quality(self) -> str:
+        """The name among `LADDER`; the rung's own name but for a copy in another codec."""
+        return self.name.partition("-")[0]
+
+    def twin(self, codec: str) -> Rendition:
+        """Name the copy of the source in its own codec, such as `1080p-hevc`."""
+        return replace(self, name=f"{self.name}-{codec}", codec=codec)
 
 
 def source_name(width: int, height: int) -> str:

@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     reconnect_grace_s: setting.Grace = 60
     stop_grace_s: setting.Grace = 10
     start_grace_s: setting.Grace = 900
+    slate_after_s: setting.Grace = 3
+    """How long players wait for a lost encoder before they see a slate."""
     ladder: setting.Ladder = "on_demand"
     """`on_demand`, `always`, or a tuple of rungs, best first."""
     segment_s: setting.SegmentLength = 2

@@ -103,7 +103,14 @@ def _make_stage(settings: Settings, pool: WorkerPool, playback: PlaybackSigner) 
     checkpoints = CheckpointStore(settings.data_dir / "live")
     wanted = settings.ladder if isinstance(settings.ladder, tuple) else None
     return Stage(
-        config, pool, checkpoints, graces=graces, wanted=wanted, playback=playback, wall_clock=time.time
+        config,
+        pool,
+        checkpoints,
+        graces=graces,
+        wanted=wanted,
+        slate_after_s=settings.slate_after_s,
+        playback=playback,
+        wall_clock=time.time,
     )
 
 

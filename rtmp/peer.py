@@ -137,6 +137,7 @@ class Peer:
         self._flush()
         if self._publication is not None and self._readiness is None:
             await self._wait_until_ready(self._publication)
+            await self._hold_back(self._publication)
 
     async def _handle(self, event: Event) -> None:
         if isinstance(event, PublishRequested):
@@ -169,6 +170,12 @@ class Peer:
             self._overflow.begin()
             self._readiness = asyncio.ensure_future(publication.ready())
         self._core.extend_timer(self._clock() - before)
+
+    async def _hold_back(self, publication: Publication) -> None:
+        """Leave the socket alone while the media is ahead of time: TCP slows the encoder down."""
+        if (hold_s := publication.hold_s()) > 0:
+            await asyncio.sleep(hold_s)
+            self._core.extend_timer(hold_s)
 
     def _pass_on(self, publication: Publication, packet: Packet) -> None:
         if not self._overflow.drops(packet, self._readiness is None or self._readiness.done()):

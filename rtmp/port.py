@@ -37,6 +37,9 @@ class Publication(Protocol):
     def note_dropped(self, count: int) -> None:
         """Learn that packets were dropped before the one that comes next, since `ready` took too long."""
 
+    def hold_s(self) -> float:
+        """Tell for how many seconds the socket should be left alone, since media comes faster than time passes."""
+
     async def ready(self) -> None:
         """Wait until more packets are welcome; awaited between reads of the socket. May be cancelled."""
 

@@ -51,6 +51,8 @@ class SourceClock:
 
     def __init__(self, at: int, first: Packet) -> None:
         self._reorder = _composition(first)
+        # Leading pictures of an open GOP (HEVC) are decoded behind the keyframe, shown before it: with them it starts.
+        self._has_closed_gops = first.track.codec == "h264"
         self.lead = max(0, self._reorder)
         """Ticks by which the source decodes ahead of presentation, since it reorders pictures (B-frames)."""
         self._offset = self._audio_offset = at - first.dts - self._reorder
@@ -59,6 +61,12 @@ class SourceClock:
         self._step = CLOCK_HZ // 30
         self._repaired_in_a_row = 0
         self._astray_in_a_row = 0
+        self.repaired = 0
+        """Video timestamps that had to be moved because they did not rise, and stray audio that was left out."""
+
+    def companion(self, first: Packet) -> SourceClock:
+        """Make the clock of another rendition of the same picture, of which `first` is a keyframe."""
+        return SourceClock(first.pts + self._offset, first)
 
     @property
     def end(self) -> int:
@@ -78,10 +86,11 @@ class SourceClock:
         """
         composition = _composition(packet)
         if packet.is_keyframe:
-            self._reorder = composition
+            self._reorder = composition if self._has_closed_gops else min(self._reorder, composition)
         dts = packet.dts + self._offset + self._reorder
         if dts <= self._last_dts:
             dts = self._last_dts + 1
+            self.repaired += 1
             self._repaired_in_a_row += 1
             if self._repaired_in_a_row > MAX_REPAIRS:
                 raise PeerError("the timestamps of the video do not advance")
@@ -97,6 +106,7 @@ class SourceClock:
         """Place an audio packet; None for one that lies nowhere near the video."""
         pts = packet.pts + self._audio_offset
         if abs(pts - self._last_dts) > MAX_AUDIO_DISTANCE:
+            self.repaired += 1
             self._astray_in_a_row += 1
             if self._astray_in_a_row < MAX_ASTRAY:
                 return None

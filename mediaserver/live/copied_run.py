@@ -10,24 +10,24 @@ MAX_WAIT = CLOCK_HZ
 
 
 class CopiedRun:
-    """Gives the source's samples to a rung, as soon as the rung is free.
+    """Gives samples to a rung as they are, as soon as the rung is free.
 
-    Where the run before was encoded (it had too few keyframes), its last frames come after this run has begun.
+    Where the run before was encoded, its last frames come after this run has begun.
 
     Args:
         writer: of the rung.
-        track: of the source.
+        track: of the samples.
         at: where the run begins on the timeline.
         lead: ticks by which its decoding runs ahead of presentation.
     """
 
-    def __init__(self, writer: VideoWriter, track: VideoTrack, at: int, lead: int) -> None:
+    def __init__(self, writer: VideoWriter, track: VideoTrack, at: int, lead: int = 0) -> None:
         self.at = at
-        self._lead = lead
+        self.track = track
         self.is_waiting = True
         """Whether the rung still carries the run before."""
+        self._lead = lead
         self._writer = writer
-        self._track = track
         self._held: list[Sample] = []
 
     @property
@@ -38,18 +38,22 @@ class CopiedRun:
     def take_rung(self, frontier: int) -> None:
         """Begin to publish, up to `frontier`: nothing of the run before will come."""
         self.is_waiting = False
-        self._writer.set_track(self._track, self.at, self._lead)
+        self._writer.set_track(self.track, self.at, self._lead)
         for sample in self._held:
             self._writer.add(sample)
         self._held.clear()
         self._writer.advance(frontier)
 
-    def receive(self, sample: Sample, frontier: int) -> None:
-        """Take a sample; the parts that end at `frontier` or before are complete without it."""
+    def add(self, sample: Sample) -> None:
+        """Take a sample."""
         if self.is_waiting:
             self._held.append(sample)
         else:
             self._writer.add(sample)
+
+    def advance(self, frontier: int) -> None:
+        """Publish the parts that end at `frontier` or before: all their samples have been added."""
+        if not self.is_waiting:
             self._writer.advance(frontier)
 
     def end(self, at: int) -> None:

@@ -1,18 +1,23 @@
-"""Which renditions a broadcast gets: said once, at its first keyframe, and kept to its end."""
+"""Which renditions a broadcast has: said at the start of a run, kept to the broadcast's end.
+
+A run that brings more than the ones before (a larger source, video after audio alone) adds rungs for newcomers; none is
+ever taken away.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import replace
 from fractions import Fraction
 
 from hls.output import HlsOutput
 from hls.writer import VideoWriter
 from media.aac import STEREO_48K
-from media.packet import AudioTrack, VideoTrack
-from media.rendition import LADDER, Rendition, renditions_for, source_name
+from media.packet import AudioTrack
+from media.rendition import LADDER, Rendition
 from transcode.rung import codec_string, peak_bitrate_bps, rung_spec
 
+from .plan import Copy, Tracks, feed_of, renditions_of
 from .sound import Sound, suits_copy
 
 AUDIO_BITRATE_BPS = 160_000
@@ -22,74 +27,68 @@ COPY_HEADROOM = Fraction(5, 4)
 """BANDWIDTH of a copied rung over its announced rate: encoders hold a rate over seconds, not over a segment."""
 
 
-@dataclass(frozen=True, slots=True)
 class Declaration:
-    """What the multivariant playlist lists, with what fills it; empty before the first keyframe."""
-
-    renditions: Sequence[Rendition] = ()
-    writers: Mapping[str, VideoWriter] = field(default_factory=dict)
-    sound: Sound | None = None
-
-    @property
-    def names(self) -> list[str]:
-        """The video rungs, best first."""
-        return [rendition.name for rendition in self.renditions]
-
-    @property
-    def own(self) -> Rendition | None:
-        """The source's own rung, where there is one."""
-        return next((rendition for rendition in self.renditions if rendition.is_source), None)
-
-    def can_copy(self, video: VideoTrack) -> bool:
-        """Tell whether the source's own rung can carry this source as it is: a smaller one, but no larger one."""
-        if self.own is None or not suits_copy_video(video):
-            return False
-        return LADDER.index(source_name(video.width, video.height)) >= LADDER.index(self.own.name)
-
-
-def suits_copy_video(track: VideoTrack) -> bool:
-    """Tell whether every player decodes this source as it is: H.264, 8 bits, 4:2:0."""
-    return track.codec == "h264" and track.bit_depth == 8 and track.chroma_format_idc == 1
-
-
-def declare(
-    output: HlsOutput,
-    video: VideoTrack,
-    audio: AudioTrack | None,
-    *,
-    quality: str,
-    wanted: Collection[str] | None,
-) -> Declaration:
-    """Declare the renditions of a source.
+    """What the multivariant playlist lists, with what fills it; empty before the first run.
 
     Args:
-        output: where they are published.
-        video: the source's video.
-        audio: the source's audio, None for silence.
+        output: where renditions are published.
         quality: the best rung.
         wanted: the rungs to make at all, None for all. A source that would get none gets its best.
     """
-    rungs = renditions_for(video.width, video.height, video.sample_aspect_ratio, quality)
-    if wanted is not None:
-        rungs = [rung for rung in rungs if rung.name in wanted] or rungs[:1]
-    writers = {rung.name: _declare_rung(output, rung, video) for rung in rungs}
-    track = audio if audio is not None and suits_copy(audio) else STEREO_48K
-    return Declaration(rungs, writers, Sound(output.add_audio(track)))
+
+    def __init__(self, output: HlsOutput, *, quality: str, wanted: Collection[str] | None) -> None:
+        self._output = output
+        self._quality = quality
+        self._wanted = wanted
+        self.renditions: dict[str, Rendition] = {}
+        """The video rungs by name, best first."""
+        self.writers: dict[str, VideoWriter] = {}
+        self.sound: Sound | None = None
+
+    def extend(self, tracks: Tracks) -> list[str]:
+        """Declare what a run has beyond the ones before; its segment is open and has no part.
+
+        Returns:
+            Names of the rungs that are new.
+        """
+        if self.sound is None:
+            self.sound = Sound(self._output.add_audio(_audio_of(tracks.audio)))
+        added = [rung for rung in self._renditions_of(tracks) if rung.name not in self.renditions]
+        for rung in added:
+            self.writers[rung.name] = self._add(rung, tracks)
+        rungs = [*self.renditions.values(), *added]
+        rungs.sort(key=lambda rung: (LADDER.index(rung.quality), rung.codec != "h264"))
+        self.renditions = {rung.name: rung for rung in rungs}
+        return [rung.name for rung in added]
+
+    def _renditions_of(self, tracks: Tracks) -> list[Rendition]:
+        if tracks.video is None:
+            return []
+        rungs = renditions_of(tracks.video, self._quality)
+        if self._wanted is None:
+            return rungs
+        wanted = [rung for rung in rungs if rung.quality in self._wanted]
+        return wanted or ([] if self.renditions else rungs[:1])
+
+    def _add(self, rung: Rendition, tracks: Tracks) -> VideoWriter:
+        video = tracks.video
+        spec = rung_spec(replace(rung, name=rung.quality), video.frame_rate if video is not None else None)
+        bandwidth = peak_bitrate_bps(spec, self._output.config.segment_s)
+        codecs = codec_string(spec)
+        feed = feed_of(rung, tracks)
+        if isinstance(feed, Copy):
+            codecs = feed.track.codec_string
+            if feed.track.bitrate_bps is not None:
+                bandwidth = int(feed.track.bitrate_bps * COPY_HEADROOM)
+        return self._output.add_video(
+            rung.name,
+            width=rung.width,
+            height=rung.height,
+            frame_rate=spec.frame_rate,
+            codec_string=codecs,
+            bandwidth_bps=bandwidth + AUDIO_BITRATE_BPS,
+        )
 
 
-def _declare_rung(output: HlsOutput, rung: Rendition, video: VideoTrack) -> VideoWriter:
-    spec = rung_spec(rung, video.frame_rate)
-    bandwidth = peak_bitrate_bps(spec, output.config.segment_s)
-    codecs = codec_string(spec)
-    if rung.is_source and suits_copy_video(video):
-        codecs = video.codec_string
-        if video.bitrate_bps is not None:
-            bandwidth = int(video.bitrate_bps * COPY_HEADROOM)
-    return output.add_video(
-        rung.name,
-        width=rung.width,
-        height=rung.height,
-        frame_rate=spec.frame_rate,
-        codec_string=codecs,
-        bandwidth_bps=bandwidth + AUDIO_BITRATE_BPS,
-    )
+def _audio_of(track: AudioTrack | None) -> AudioTrack:
+    return track if track is not None and suits_copy(track) else STEREO_48K

@@ -1,33 +1,58 @@
-"""Which tracks does this source have? Decided from its packets, never from its metadata.
+"""Which tracks does this source have? Decided from its packets, never from its metadata alone.
 
-A broadcast's renditions are declared once, at its first keyframe, so the start waits a moment for the audio
-that nearly every source has; it never waits for long.
+A run of a source begins with all its tracks, so the start waits a moment for the audio that nearly every source has,
+and for the other renditions that some encoders send beside the main one; it never waits for long.
 """
 
 from __future__ import annotations
 
-from media.packet import CLOCK_HZ, AudioTrack, Packet
+from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
+
+from .plan import Tracks
 
 AUDIO_WAIT = CLOCK_HZ
 """Media time, from the first keyframe on, in which audio has to show up to be part of the start. Encoders send
 both within a few frames; one second keeps "publish to first part" below 1.5 s even for a silent source."""
 
+VIDEO_WAIT = 2 * CLOCK_HZ
+"""Media time of audio without any video after which a source counts as one of audio alone."""
+
+TRACKS_WAIT = CLOCK_HZ // 2
+"""Media time in which the other renditions that were announced have to show up."""
+
 MAX_HELD = 600
 """Packets; what a source of 240 frames a second sends while it is waited for, with its audio, and room to spare. One
 whose timestamps stand still is decided by this."""
+
+MAX_TRACKS = 8
+"""Video tracks of one source; there are eight qualities."""
+
+NEARLY = CLOCK_HZ // 50
+"""So much earlier than the main one a companion's first keyframe may lie: rounding, not another picture."""
 
 
 class Intake:
     """Holds a source's first packets until its tracks are known.
 
-    Feed packets to `receive` until `is_decided`; it then hands back everything from the first keyframe on.
+    Feed packets to `receive` until `is_decided`; `release` then hands back everything from the first keyframe on.
+
+    Args:
+        audio: the track that the source is known to have.
+        tracks: video tracks that are expected.
+        needs_video: whether a source of audio alone is of no use.
     """
 
-    def __init__(self, audio: AudioTrack | None = None) -> None:
+    def __init__(
+        self, audio: AudioTrack | None = None, *, tracks: int = 1, needs_video: bool = False
+    ) -> None:
         self.audio = audio
+        self.tracks = tracks
         self.has_seen_audio = False
         """Whether audio has come, be it alone."""
+        self._needs_video = needs_video
+        self._has_seen_video = False
         self._held: list[Packet] = []
+        self._keyframes: dict[int, Packet] = {}  # the first one of each video track
         self._newest = 0
 
     @property
@@ -35,25 +60,65 @@ class Intake:
         """Whether the tracks are known."""
         if not self._held:
             return False
-        return self.audio is not None or self.waited >= AUDIO_WAIT or len(self._held) >= MAX_HELD
+        if not self._keyframes:
+            return not self._needs_video and not self._has_seen_video and self._span() >= VIDEO_WAIT
+        if len(self._held) >= MAX_HELD:
+            return True
+        has_tracks = len(self._keyframes) >= self.tracks or self._span() >= TRACKS_WAIT
+        return has_tracks and (self.audio is not None or self._span() >= AUDIO_WAIT)
 
     @property
     def waited(self) -> int:
-        """Media time since the first keyframe, in ticks."""
-        return min(AUDIO_WAIT, abs(self._newest - self._held[0].dts)) if self._held else 0
+        """Media time since the first packet that is held, in ticks."""
+        return min(VIDEO_WAIT, self._span())
 
     def receive(self, packet: Packet) -> None:
-        """Take a packet; those before the first keyframe are only looked at."""
-        if isinstance(packet.track, AudioTrack):
+        """Take a packet; those before the first keyframe are only looked at, unless there is no video at all."""
+        if packet.is_video:
+            self._receive_video(packet)
+        elif isinstance(packet.track, AudioTrack) and not packet.track_id:
             self.audio = packet.track
             self.has_seen_audio = True
-            if self._held:
-                self._held.append(packet)
-        elif self._held or packet.is_keyframe:
-            self._newest = packet.dts
-            self._held.append(packet)
+            if self._keyframes or (not self._has_seen_video and not self._needs_video):
+                self._hold(packet)
 
-    def release(self) -> list[Packet]:
-        """Hand over the held packets in their order; the first one is a video keyframe."""
+    def release(self) -> tuple[Tracks, list[Packet]]:
+        """Hand over the tracks and the held packets in their order; the first one is a keyframe of the main video."""
         held, self._held = self._held, []
-        return held
+        videos = {number: packet.track for number, packet in self._keyframes.items()}
+        sizes = {number: _pixels(track) for number, track in videos.items() if isinstance(track, VideoTrack)}
+        if not sizes:
+            return Tracks(None, self.audio), held
+        main = max(sizes, key=lambda number: (sizes[number], -number))
+        first = self._keyframes[main]
+        companions = {number: track for number, track in videos.items() if number != main}
+        tracks = Tracks(first.track, self.audio, companions, main)  # type: ignore[arg-type]  # all are of video
+        late = [
+            item
+            for item in held
+            if item is not first and (not item.is_video or item.dts >= first.dts - NEARLY)
+        ]
+        return tracks, [first, *late]
+
+    def _receive_video(self, packet: Packet) -> None:
+        if not self._has_seen_video:
+            self._has_seen_video = True
+            self._held.clear()
+        if packet.track_id not in self._keyframes:
+            if not packet.is_keyframe or len(self._keyframes) >= MAX_TRACKS:
+                return
+            self._keyframes[packet.track_id] = packet
+        self._hold(packet)
+
+    def _hold(self, packet: Packet) -> None:
+        self._held.append(packet)
+        if packet.is_video or not self._keyframes:
+            self._newest = packet.dts
+
+    def _span(self) -> int:
+        first = next((item for item in self._held if item.is_video or not self._keyframes), None)
+        return abs(self._newest - first.dts) if first is not None else 0
+
+
+def _pixels(track: VideoTrack) -> int:
+    return track.width * track.height

@@ -1,40 +1,54 @@
-"""The renditions of one broadcast at work: the source's own rung copied where it suits, the others encoded, one audio.
+"""The renditions of one broadcast at work: rungs copied where the source suits, the others encoded, one audio.
 
-Rungs are declared at the broadcast's first keyframe and live to its end, whatever the source does later. A run of the
-source may begin while the encoders still deliver the tail of the run before; `on_flushed` stands between the two.
+What fills a rung is decided anew for each run of the source (`plan`); the rungs themselves live to the broadcast's end.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
 import structlog
 
 from hls.output import HlsOutput
 from hls.writer import Sample
-from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
-from media.rendition import Rendition
-from transcode.rung import rung_spec
-from transcode.supervisor import Transcoder, WorkerPool
+from media.packet import AudioTrack, Packet, VideoTrack
+from transcode.port import TranscoderStats
+from transcode.rung import RungSpec, rung_spec
+from transcode.slate import SlateRung
+from transcode.supervisor import WorkerPool
 
+from .companion import CompanionRun
 from .copied_run import CopiedRun
-from .declaration import Declaration, declare
-from .sound import Sound, suits_copy
+from .declaration import Declaration
+from .encoding import Encoding
+from .plan import Copy, Encode, Tracks, feed_of
+from .sound import Sound
 
 log = structlog.get_logger(__name__)
 
-LONG_GAP = 2 * CLOCK_HZ
-"""Gaps that are told to the streamer; shorter ones are a packet lost or a worker replaced."""
-GAP_WARNING = "the video cannot be decoded, or not fast enough: encoded qualities show nothing"
 
-DRAIN_S = 1.0
-"""How long an ending broadcast waits for its encoders; they are a few frames behind."""
+class RungState(NamedTuple):
+    """A rung as its streamer sees it."""
+
+    name: str
+    kind: str
+    """What fills it now: `copied`, `encoded`, `slate`, or `idle` when nothing does."""
+    width: int
+    height: int
 
 
 class Rungs:
-    """Takes packets on the timeline, gives each rendition its samples. Implements the transcoder's sink."""
+    """Takes packets on the timeline, gives each rendition its samples.
+
+    Args:
+        stream_id: names the broadcast in logs.
+        output: the HLS side.
+        pool: codec workers.
+        quality: the best rung.
+        wanted: the rungs to make at all, None for all.
+    """
 
     def __init__(
         self,
@@ -46,224 +60,265 @@ class Rungs:
         wanted: Collection[str] | None,
     ) -> None:
         self._log = log.bind(stream_id=stream_id)
-        self._output = output
-        self._transcoder = Transcoder(pool, self)
-        self._quality = quality
-        self._wanted = wanted
-        self._declared = Declaration()
-        self._sound: Sound | None = None
-        self._source: VideoTrack | None = None
-        self._copied: CopiedRun | None = None
-        self._encoded: dict[str, int] = {}  # names, with the place on the timeline since when
-        self._tails: deque[int] = deque()  # ends of the runs of which the encoders still have something
-        self._has_no_tail = asyncio.Event()
-        self._has_no_tail.set()
-        self._shown_until = 0  # where the newest encoded frame lies
-        self.failure: str | None = None
-        """Why encoded rungs carry nothing, None while they do."""
-        self.is_gap = False
-        """Whether they have had nothing but gaps for a while: the source cannot be decoded, or not fast enough."""
+        self._timeline = output.timeline
+        self._declared = Declaration(output, quality=quality, wanted=wanted)
+        self._encoding = Encoding(stream_id, output, pool, self._declared, self._on_tail)
+        self._tracks = Tracks(None)
+        self._copies: dict[str, CopiedRun] = {}  # of the main track
+        self._companions: dict[str, tuple[int, CompanionRun]] = {}  # with their track ids
+        self._slates: dict[str, tuple[CopiedRun, SlateRung]] = {}
+        self._gaps: set[str] = set()  # rungs that nothing fills
 
     @property
     def names(self) -> list[str]:
         """The rungs of this broadcast, best first."""
-        return self._declared.names
+        return list(self._declared.renditions)
 
     @property
     def is_copying(self) -> bool:
-        """Whether the top rung is the source's own bits now; then segments begin at its keyframes only."""
-        return self._copied is not None
+        """Whether a rung is the source's own bits now; then segments begin at its keyframes only."""
+        return bool(self._copies or self._companions)
+
+    @property
+    def is_encoding(self) -> bool:
+        """Whether any rung is encoded now."""
+        return bool(self._encoding.names)
 
     @property
     def is_audio_missing(self) -> bool:
         """Whether silence stands in for audio that has stopped to come."""
-        return self._sound is not None and self._sound.is_missing
+        sound = self._declared.sound
+        return sound is not None and sound.is_missing
+
+    @property
+    def misaligned(self) -> list[str]:
+        """Rungs whose companion track has no keyframe where segments begin."""
+        return [name for name, (_, run) in self._companions.items() if run.is_misaligned]
 
     @property
     def should_copy(self) -> bool:
         """Whether a new run would bring a rung back that failed encoders have left without media."""
-        source = self._source if self.failure is not None and not self.is_copying else None
-        return source is not None and self._declared.can_copy(source)
+        if self.failure is None or self.is_copying:
+            return False
+        return any(isinstance(feed, Copy) for _, feed in self._feeds())
 
-    def begin(self, video: VideoTrack, audio: AudioTrack | None, at: int, lead: int = 0) -> None:
+    @property
+    def failure(self) -> str | None:
+        """Why encoded rungs carry nothing, None while they do."""
+        return self._encoding.failure
+
+    @property
+    def is_gap(self) -> bool:
+        """Whether encoded rungs have had nothing but gaps for a while."""
+        return self._encoding.is_gap
+
+    @property
+    def stats(self) -> TranscoderStats:
+        """How the encoders are doing."""
+        return self._encoding.stats
+
+    def states(self) -> list[RungState]:
+        """Describe every rung, best first."""
+        found = []
+        for name, rendition in self._declared.renditions.items():
+            track: VideoTrack | None = self._declared.writers[name].newest_track
+            width, height = (track.width, track.height) if track else (rendition.width, rendition.height)
+            found.append(RungState(name, self._kind(name), width, height))
+        return found
+
+    def slate_specs(self) -> list[RungSpec]:
+        """Say how a slate is encoded for each rung: as the rung is, or at the size of what is copied into it."""
+        video = self._tracks.video
+        specs = []
+        for name, rendition in self._declared.renditions.items():
+            plain = replace(rendition, name=rendition.quality, codec="h264")
+            feed = feed_of(plain, self._tracks, may_copy=False)
+            if video is not None and isinstance(feed, Encode):
+                pixels = video.width * video.height
+                spec = rung_spec(feed.rendition, video.frame_rate, source_pixels=pixels)
+                specs.append(replace(spec, name=name))
+        return specs
+
+    def begin(self, tracks: Tracks, at: int, leads: Mapping[int, int]) -> None:
         """Start a run of the source at a timeline position, which is the start of a segment.
 
         Args:
-            video: how to decode it.
-            audio: None for a run without sound.
+            tracks: what it brings.
             at: in ticks.
-            lead: ticks by which decoding runs ahead of presentation.
+            leads: ticks by which decoding runs ahead of presentation, by track id.
         """
-        if not self._declared.renditions:
-            self._declared = declare(self._output, video, audio, quality=self._quality, wanted=self._wanted)
-            self._sound = self._declared.sound
-            self._log.info("renditions declared", rungs=self.names)
-        self._source = video
-        can_copy = self._declared.can_copy(video)
-        for rendition in self._declared.renditions:
-            if can_copy and rendition.is_source:
-                self._copy(rendition.name, video, at, lead)
+        added = self._declared.extend(tracks)
+        if added:
+            self._log.info("renditions declared", rungs=added)
+        self._tracks = tracks
+        self._gaps.clear()
+        for name, feed in self._feeds():
+            if isinstance(feed, Copy):
+                self._copy(name, feed, at, leads)
+            elif isinstance(feed, Encode) and tracks.video is not None:
+                self._encoding.encode(feed.rendition, tracks.video, at)
             else:
-                self._encode(rendition, video, at)
-        self._begin_sound(audio, at)
+                self._leave(name)
+        self._begin_sound(tracks.audio, at)
+
+    def begin_slate(self, slate: Mapping[str, SlateRung], at: int) -> None:
+        """Fill every rung with its slate, and the audio with silence, from the segment that starts at `at` on."""
+        self._gaps.clear()
+        for name in self._declared.renditions:
+            if name in slate:
+                run = CopiedRun(self._declared.writers[name], slate[name].track, at)
+                self._slates[name] = run, slate[name]
+                self._replace_encoded(name, run)
+            else:
+                self._leave(name)
+        self._begin_sound(None, at)
 
     def cut(self, at: int) -> None:
         """Start a segment at `at`, so that encoded rungs start with an IDR there; called before its frame comes."""
-        if self._encoded:
-            self._transcoder.force_keyframe(at)
+        self._encoding.cut(at)
 
     def encode_source(self, at: int) -> None:
-        """Go on with the source's rung encoded, from a new segment at `at` on, behind a discontinuity."""
-        own = self._declared.own
-        if own is None or self._source is None:
-            return
-        self._end_copy(at)
+        """Go on with copied rungs encoded, from a new segment at `at` on, behind a discontinuity."""
+        copied = [*self._copies, *self._companions]
+        self._end_copies(at)
         self.cut(at)
-        self._encode(own, self._source, at)
+        for name in copied:
+            feed = feed_of(self._declared.renditions[name], self._tracks, may_copy=False)
+            if isinstance(feed, Encode) and self._tracks.video is not None:
+                self._encoding.encode(feed.rendition, self._tracks.video, at)
+            else:
+                self._leave(name)
 
     def receive_video(self, packet: Packet) -> None:
-        """Take a video packet on the timeline, after the timeline has been advanced to it."""
-        frontier = self._output.timeline.frontier
-        if self._copied is not None:
-            self._copied.receive(Sample(packet.dts, packet.pts, packet.data, packet.is_keyframe), frontier)
-            if self._copied.has_waited_long:
-                self._take_rung(self._copied)
-        self._transcoder.send(packet)
-        if self.failure is not None:
-            self._advance(self._encoded, frontier)
+        """Take a packet of the main video, after the timeline has been advanced to it."""
+        frontier = self._timeline.frontier
+        for name, run in self._copies.items():
+            run.add(Sample(packet.dts, packet.pts, packet.data, packet.is_keyframe))
+            run.advance(frontier)
+            self._hurry(name, run)
+        for name, (_, companion) in self._companions.items():
+            companion.follow(self._timeline)
+            self._hurry(name, companion.copied)
+        self._encoding.send(packet)
+        self._advance_gaps()
+        self._advance_sound()
+
+    def receive_companion(self, track_id: int, packet: Packet) -> None:
+        """Take a packet of another of the streamer's renditions."""
+        for number, run in self._companions.values():
+            if number == track_id:
+                run.receive(Sample(packet.dts, packet.pts, packet.data, packet.is_keyframe))
+
+    def receive_slate(self, index: int, at: int) -> None:
+        """Show picture `index` of the slate at `at`, after the timeline has been advanced to it."""
+        frontier = self._timeline.frontier
+        for name, (run, slate) in self._slates.items():
+            frame = slate.frames[index % len(slate.frames)]
+            run.add(Sample(at, at, frame.data, frame.is_keyframe))
+            run.advance(frontier)
+            self._hurry(name, run)
+        self._advance_gaps()
         self._advance_sound()
 
     def receive_audio(self, packet: Packet) -> None:
         """Take an audio packet on the timeline."""
-        if isinstance(packet.track, AudioTrack) and not suits_copy(packet.track):
-            self._transcoder.send(packet)
-        elif self._sound is not None:
-            self._sound.receive(packet)
-            self._advance_sound()
+        sound = self._declared.sound
+        if sound is not None and sound.is_encoded:
+            self._encoding.send(packet)
+        elif sound is not None:
+            sound.receive(packet)
+        self._advance_sound()
 
     def end_run(self, at: int) -> None:
-        """End a run of the source at `at`, where the timeline has closed its segment."""
-        self._end_copy(at)
-        if self._sound is not None:
-            self._sound.end_run(at)
-        if self._encoded or (self._sound is not None and self._sound.is_encoded):
-            self._tails.append(at)
-            self._has_no_tail.clear()
-        self._transcoder.flush()
-        if self.failure is not None:
-            self._finish_tails()
+        """End a run of the source, or of the slate, at `at`, where the timeline has closed its segment."""
+        self._end_copies(at)
+        for name in self._gaps:
+            self._declared.writers[name].advance(at)
+        if self._declared.sound is not None:
+            self._declared.sound.end_run(at)
+        self._encoding.end_run(at)
 
     async def drain(self) -> None:
-        """Wait, not for long, until the worker has delivered the tail of the last run; the rest becomes a gap."""
-        try:
-            await asyncio.wait_for(self._has_no_tail.wait(), DRAIN_S)
-        except TimeoutError:
-            self._log.warning("encoders did not finish in time, the last part is missing on encoded rungs")
-            self._finish_tails()
+        """Wait, not for long, until the worker has delivered the tail of the last run."""
+        await self._encoding.drain()
 
     async def close(self) -> None:
         """Stop the worker."""
-        await self._transcoder.close()
-
-    # What the transcoder reports.
-
-    def on_rung_opened(self, rung: str, track: VideoTrack) -> None:
-        """Learn an encoded rung's parameter sets."""
-        self._declared.writers[rung].set_track(track, self._encoded[rung])
-
-    def on_video(self, pts: int, frames: Mapping[str, Packet]) -> None:
-        """Take all rungs of one source frame."""
-        self._shown_until, self.is_gap = pts, False
-        for name, packet in frames.items():
-            writer = self._declared.writers[name]
-            writer.add(Sample(packet.dts, packet.pts, packet.data, packet.is_keyframe))
-            writer.advance(pts)
-
-    def on_audio_opened(self, output: str, track: AudioTrack) -> None:
-        """Learn nothing new: all that the encoder makes is `STEREO_48K`."""
-
-    def on_audio(self, output: str, packet: Packet) -> None:
-        """Take an encoded audio packet."""
-        if output == "aac" and self._sound is not None:
-            self._sound.receive(packet)
-
-    def on_gap(self, rungs: Collection[str], until_pts: int) -> None:
-        """Publish gaps for frames that will never come."""
-        if until_pts - self._shown_until >= LONG_GAP and not self.is_gap:
-            self.is_gap = True
-            self._log.warning(GAP_WARNING)
-        self._advance(rungs, until_pts)
-
-    def on_flushed(self) -> None:
-        """Publish the tail of a run: the worker has delivered everything of it."""
-        if not self._tails:
-            return
-        at = self._tails.popleft()
-        self._advance(self._encoded, at)
-        if self._copied is not None and self._copied.is_waiting and at >= self._copied.at:
-            self._take_rung(self._copied)
-        if not self._tails:
-            self._has_no_tail.set()
-            if self._sound is not None:
-                self._sound.finish_run()
-
-    def on_failed(self, reason: str) -> None:
-        """Go on with the copied rung alone."""
-        self.failure = reason
-        self._log.error("encoding stopped, the source's own quality goes on", reason=reason)
-        self._finish_tails()
-        self._advance(self._encoded, self._output.timeline.frontier)
+        await self._encoding.close()
 
     # Within.
 
-    def _copy(self, name: str, video: VideoTrack, at: int, lead: int) -> None:
-        self._copied = CopiedRun(self._declared.writers[name], video, at, lead)
-        if name not in self._encoded or not self._tails:
-            self._take_rung(self._copied)
+    def _feeds(self) -> Iterator[tuple[str, Copy | Encode | None]]:
+        for name, rendition in self._declared.renditions.items():
+            yield name, feed_of(rendition, self._tracks)
 
-    def _take_rung(self, copied: CopiedRun) -> None:
-        own = self._declared.own
-        if own is not None and self._encoded.pop(own.name, None) is not None:
-            self._transcoder.deactivate(own.name)
-        copied.take_rung(self._output.timeline.frontier)
+    def _kind(self, name: str) -> str:
+        if name in self._slates:
+            return "slate"
+        if name in self._copies or name in self._companions:
+            return "copied"
+        return "encoded" if name in self._encoding.names else "idle"
 
-    def _end_copy(self, at: int) -> None:
-        copied, self._copied = self._copied, None
-        if copied is not None:
-            if copied.is_waiting:
-                self._take_rung(copied)
-            copied.end(at)
+    def _copy(self, name: str, feed: Copy, at: int, leads: Mapping[int, int]) -> None:
+        number = self._tracks.main_id if feed.companion is None else feed.companion
+        run = CopiedRun(self._declared.writers[name], feed.track, at, leads.get(number, 0))
+        if feed.companion is None:
+            self._copies[name] = run
+        else:
+            self._companions[name] = feed.companion, CompanionRun(run)
+        self._replace_encoded(name, run)
 
-    def _encode(self, rendition: Rendition, video: VideoTrack, at: int) -> None:
-        if rendition.name in self._encoded:
-            self._transcoder.force_keyframe(at, rendition.name)
-            return
-        self._encoded[rendition.name] = at
-        self._shown_until = max(self._shown_until, at)
-        pixels = video.width * video.height
-        self._transcoder.activate(rung_spec(rendition, video.frame_rate, source_pixels=pixels), at)
+    def _replace_encoded(self, name: str, run: CopiedRun) -> None:
+        if name in self._encoding.names and self._encoding.has_tail:
+            self._encoding.stop_at(name, run.at)
+        else:
+            self._take_rung(name, run)
 
-    def _advance(self, encoded: Collection[str], until: int) -> None:
-        """Publish what there is of encoded rungs; on a rung that a copied run waits for, what lies before that."""
-        own = self._declared.own
-        for name in encoded:
-            copied = self._copied if own is not None and name == own.name else None
-            self._declared.writers[name].advance(until if copied is None else min(until, copied.at))
+    def _take_rung(self, name: str, run: CopiedRun) -> None:
+        self._encoding.stop(name)
+        run.take_rung(self._timeline.frontier)
+
+    def _hurry(self, name: str, run: CopiedRun) -> None:
+        if run.is_waiting and run.has_waited_long:
+            self._take_rung(name, run)
+
+    def _runs(self) -> list[tuple[str, CopiedRun]]:
+        companions = [(name, run.copied) for name, (_, run) in self._companions.items()]
+        return [*self._copies.items(), *companions, *((name, run) for name, (run, _) in self._slates.items())]
+
+    def _on_tail(self, at: int) -> None:
+        for name, run in self._runs():
+            if run.is_waiting and at >= run.at:
+                self._take_rung(name, run)
+
+    def _end_copies(self, at: int) -> None:
+        for name, run in self._runs():
+            if run.is_waiting:
+                self._take_rung(name, run)
+        for _, companion in self._companions.values():
+            companion.end(at)
+        for run in [*self._copies.values(), *(run for run, _ in self._slates.values())]:
+            run.end(at)
+        self._copies.clear()
+        self._companions.clear()
+        self._slates.clear()
+
+    def _leave(self, name: str) -> None:
+        """Leave a rung without media: nothing of this run can fill it."""
+        self._encoding.stop(name)
+        self._gaps.add(name)
+
+    def _advance_gaps(self) -> None:
+        for name in self._gaps:
+            self._declared.writers[name].advance(self._timeline.frontier)
 
     def _begin_sound(self, audio: AudioTrack | None, at: int) -> None:
-        if self._sound is None:
-            return
-        self._sound.begin(audio, at)
-        if self._sound.is_encoded:
-            self._transcoder.activate_audio("aac")
-        else:
-            self._transcoder.deactivate_audio("aac")
+        sound: Sound | None = self._declared.sound
+        if sound is not None:
+            sound.begin(audio, at)
+            self._encoding.want_audio(sound.is_encoded)
 
     def _advance_sound(self) -> None:
-        if self._sound is not None:
-            # Segments can only begin at the newest video frame or later, so audio before it is settled.
-            self._sound.advance(self._output.timeline.position)
-
-    def _finish_tails(self) -> None:
-        while self._tails:
-            self.on_flushed()
+        if self._declared.sound is not None:
+            # Segments can only begin at the newest frame or later, so audio before it is settled.
+            self._declared.sound.advance(self._timeline.position)

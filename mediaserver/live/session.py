@@ -6,16 +6,22 @@ preview (a publisher, not started) → live (started, with or without a publishe
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
 
-from media.error import PeerError
+from media.error import PeerError, StreamError
 from media.packet import AudioTrack, Packet
 
 from .broadcast import Broadcast
+from .health import HealthReport, IngestHealth
+from .intake import MAX_TRACKS
+from .load import Load
+from .takeover import Takeovers
+from .throttle import Throttle
 
 log = structlog.get_logger(__name__)
 
@@ -45,12 +51,19 @@ class Publication:
         self.encoder = encoder
         self.kick = kick
         self.audio: AudioTrack | None = None
-        self.dropped = 0
+        self.since = time.time()
+        """When it connected, seconds since the epoch."""
+        self._clock = session.clock
+        self._throttle = Throttle(self._clock())
+        self._health = IngestHealth(self._clock())
         self._is_broken = False
 
     def receive(self, packet: Packet) -> None:
         """Take a packet; a fault that it causes ends this publisher only."""
-        if isinstance(packet.track, AudioTrack):
+        now = self._clock()
+        self._throttle.receive(packet, now)
+        self._health.receive(packet, now)
+        if isinstance(packet.track, AudioTrack) and not packet.track_id:
             self.audio = packet.track
         if not self._is_broken:
             with self._kicking():
@@ -61,15 +74,31 @@ class Publication:
         name = metadata.get("encoder")
         if isinstance(name, str) and name.isprintable() and name:
             self.encoder = name[:MAX_ENCODER_NAME]
+        tracks = metadata.get("videoTrackIdInfoMap")
+        if isinstance(tracks, Mapping):
+            self._session.expect_tracks(self, min(MAX_TRACKS, 1 + len(tracks)))
 
     async def ready(self) -> None:
-        """Return at once: every queue behind a broadcast is bounded and drops to a keyframe by itself."""
+        """Wait until this process keeps up. Queues behind a broadcast drop to a keyframe by themselves."""
+        await self._session.load.has_room()
+
+    def hold_s(self) -> float:
+        """Tell how long the encoder should be held back, since its media runs ahead of time."""
+        return self._throttle.wait_s
 
     def note_dropped(self, count: int) -> None:
         """Count packets that were dropped before they came here."""
-        self.dropped += count
+        self._health.note_dropped(count)
 
-    def close(self, clean: bool, reason: str = "") -> None:
+    def note_repaired(self) -> None:
+        """Count a timestamp that had to be moved."""
+        self._health.note_repaired()
+
+    def health(self) -> HealthReport:
+        """Sum up how this publisher's signal arrives."""
+        return self._health.report(self._clock())
+
+    def close(self, clean: bool, reason: str) -> None:
         """End this publisher's part in the session."""
         with self._kicking():
             self._session.detach(self, clean, reason)
@@ -95,6 +124,9 @@ class Session:
         stream_id: the stream's id.
         graces: how long to wait for an encoder.
         on_expired: called once, with a sentence, when a grace has passed.
+        on_error: called with a sentence for the streamer whenever an encoder is refused or lost.
+        load: says whether this process keeps up.
+        clock: seconds, never stepping back.
     """
 
     def __init__(
@@ -103,10 +135,17 @@ class Session:
         *,
         graces: Graces,
         on_expired: Callable[[str], None],
+        on_error: Callable[[str], None],
+        load: Load,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stream_id = stream_id
         self._graces = graces
         self._on_expired = on_expired
+        self._on_error = on_error
+        self.clock = clock
+        self.load = load
+        self._takeovers = Takeovers()
         self._log = log.bind(stream_id=stream_id)
         self._timer: asyncio.TimerHandle | None = None
         self.publication: Publication | None = None
@@ -136,10 +175,17 @@ class Session:
             self._wait(self._graces.start_s, "no encoder connected after the start")
 
     def attach(self, publication: Publication) -> None:
-        """Let a publisher take over; one that is still connected is sent away with words."""
+        """Let a publisher take over; one that is still connected is sent away with words.
+
+        Raises:
+            StreamError: `taking_turns`: encoders have taken over from each other again and again.
+        """
+        if self.publication is not None:
+            self._count_takeover(self.publication)
         previous, self.publication = self.publication, publication
         if previous is not None:
             self._log.info("publisher replaced", peer=previous.peer, by=publication.peer)
+            self._on_error(f"another encoder ({publication.peer}) has connected with this key and taken over")
             previous.kick("another encoder has connected with the same stream key and has taken over")
         self._stop_waiting()
         if self.broadcast is not None:
@@ -149,13 +195,23 @@ class Session:
     def receive(self, publication: Publication, packet: Packet) -> None:
         """Take a packet of the current publisher; a preview's packets are not part of the broadcast."""
         if publication is self.publication and self.broadcast is not None and not self.is_ended:
+            repaired = self.broadcast.repaired
             self.broadcast.receive(packet)
+            if self.broadcast.repaired > repaired:
+                publication.note_repaired()
+
+    def expect_tracks(self, publication: Publication, count: int) -> None:
+        """Learn how many video tracks the current publisher says that it sends."""
+        if publication is self.publication and self.broadcast is not None:
+            self.broadcast.expect_tracks(count)
 
     def detach(self, publication: Publication, clean: bool, reason: str) -> None:
         """Take note that a publisher has gone; the broadcast waits for the next one."""
         if publication is not self.publication:
             return
         self.publication = None
+        if not clean:
+            self._on_error(reason)
         self._log.info("publisher gone", peer=publication.peer, clean=clean, reason=reason)
         if self.broadcast is None or self.is_ended:
             return
@@ -176,6 +232,13 @@ class Session:
             publication.kick(f"the stream has ended: {reason}")
         if self.broadcast is not None:
             await self.broadcast.finish()
+
+    def _count_takeover(self, connected: Publication) -> None:
+        try:
+            self._takeovers.note(self.clock(), connected.peer)
+        except StreamError as refusal:
+            self._on_error(refusal.detail)
+            raise
 
     def _wait(self, seconds: float, reason: str) -> None:
         self._stop_waiting()

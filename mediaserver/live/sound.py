@@ -5,8 +5,6 @@ Audio is published behind the video's frontier, since only the video says where 
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from hls.writer import AudioWriter, Sample
 from media.aac import STEREO_48K, parse_audio_specific_config
 from media.packet import CLOCK_HZ, AudioTrack, Packet
@@ -24,10 +22,13 @@ REJOIN_LAG = CLOCK_HZ // 2
 """How far silence that took the place of missing audio stays behind video, so that audio that comes back is in time."""
 
 
-@lru_cache(maxsize=64)  # asked for each packet
+MIN_COPIED_RATE = 22_050
+"""In Hz. At lower rates a frame of AAC lasts 64 ms and more: parts of whole frames would miss 85 % of their target."""
+
+
 def suits_copy(track: AudioTrack) -> bool:
     """Tell whether an audio track goes out as it came: AAC-LC with at most two channels."""
-    if track.codec != "aac" or track.channels > 2:
+    if track.codec != "aac" or track.channels > 2 or track.sample_rate < MIN_COPIED_RATE:
         return False
     config = parse_audio_specific_config(track.config)
     return config.object_type == AAC_LC and not config.has_sbr

@@ -24,6 +24,10 @@ from transcode.supervisor import WorkerPool
 
 from .broadcast import Broadcast
 from .checkpoint import CheckpointStore
+from .description import describe_health, describe_media
+from .interlude import Interlude
+from .last_error import LastErrors
+from .load import Load
 from .rungs import Rungs
 from .session import Graces, Publication, Session
 
@@ -48,6 +52,7 @@ class Stage:
         checkpoints: where positions are kept over a killed server.
         graces: how long broadcasts wait for encoders.
         wanted: the rungs to make at all, None for all that a source gets.
+        slate_after_s: how long players wait for a lost encoder before they see a slate.
         playback: verifies the tokens in addresses of private streams.
         wall_clock: seconds since the epoch.
     """
@@ -60,6 +65,7 @@ class Stage:
         *,
         graces: Graces,
         wanted: Collection[str] | None,
+        slate_after_s: float,
         playback: PlaybackSigner,
         wall_clock: Callable[[], float],
     ) -> None:
@@ -68,6 +74,9 @@ class Stage:
         self._checkpoints = checkpoints
         self._graces = graces
         self._wanted = wanted
+        self._slate_after_s = slate_after_s
+        self._last_errors = LastErrors(wall_clock)
+        self._load = Load()
         self._wall_clock = wall_clock
         self._playback = playback
         self._service: StreamService | None = None
@@ -84,6 +93,7 @@ class Stage:
     async def open(self, service: StreamService) -> None:
         """Take up the streams that were live when the server went down."""
         self._service = service
+        self._load.start()
         service.watch(self._note)
         everyone = Identity("", is_admin=True)
         for stream in await service.list_streams(StreamQuery(viewer=everyone, limit=MAX_STREAMS)):
@@ -97,6 +107,7 @@ class Stage:
         endings = [session.end("the server stops") for session in self._sessions.values()]
         await asyncio.gather(*self._tasks, *endings, return_exceptions=True)
         await self._checkpoints.close()
+        self._load.close()
 
     # The RTMP room's gate.
 
@@ -121,31 +132,11 @@ class Stage:
 
     def media(self, stream_id: str) -> Mapping[str, object]:
         """Describe what arrives for a stream."""
-        session = self._sessions.get(stream_id)
-        if session is None or session.publication is None:
-            return {"connected": False}
-        broadcast = session.broadcast
-        facts: dict[str, object] = {"connected": True, "encoder": session.publication.encoder}
-        facts["warnings"] = broadcast.warnings if broadcast is not None else []
-        if broadcast is not None and broadcast.video is not None:
-            video = broadcast.video
-            facts |= {"codec": video.codec_string, "width": video.width, "height": video.height}
-            facts |= {"renditions": broadcast.rungs.names, "top_rung_copied": broadcast.rungs.is_copying}
-        return facts
+        return describe_media(self._sessions.get(stream_id), self._last_errors.get(stream_id))
 
     def health(self, stream_id: str) -> Mapping[str, object]:
         """Describe the ingest for the stream's owner."""
-        session = self._sessions.get(stream_id)
-        if session is None or session.publication is None:
-            return {"connected": False}
-        publication, broadcast = session.publication, session.broadcast
-        warnings = broadcast.warnings if broadcast is not None else []
-        return {
-            "connected": True,
-            "encoder": publication.encoder or None,
-            "peer": publication.peer,
-            "warnings": warnings,
-        }
+        return describe_health(self._sessions.get(stream_id), self._last_errors.get(stream_id))
 
     async def start(self, stream: Stream) -> None:
         """Put a stream on the air; does not wait for media."""
@@ -217,6 +208,8 @@ class Stage:
                 stream_id,
                 graces=self._graces,
                 on_expired=lambda reason: self._expire(stream_id, reason),
+                on_error=lambda message: self._last_errors.note(stream_id, message),
+                load=self._load,
             )
         return session
 
@@ -227,7 +220,14 @@ class Stage:
         def keep_position() -> None:
             self._checkpoints.save(stream.id, output.timeline.checkpoint())
 
-        return Broadcast(stream.id, output, rungs, wall_clock=self._wall_clock, on_segment=keep_position)
+        return Broadcast(
+            stream.id,
+            output,
+            rungs,
+            filler=Interlude(self._pool, self._slate_after_s),
+            wall_clock=self._wall_clock,
+            on_segment=keep_position,
+        )
 
     def _expire(self, stream_id: str, reason: str) -> None:
         if self._service is None:

@@ -150,6 +150,12 @@ class WatchPage:
             for each in found
         ]
 
+    async def wait_for_strip(self, timeout_s: float = 20.0) -> None:
+        """Wait until the demo picture is shown, and not a slate."""
+        async with asyncio.timeout(timeout_s):
+            while not any(frame.stamp is not None for frame in await self.read_frames(0.3)):
+                pass
+
     async def qualities(self) -> list[str]:
         """List the rungs in the quality menu, as written there without the automatic choice."""
         texts = await self.page.locator("select.quality option").all_inner_texts()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import asyncio.subprocess
 import os
 import sys
@@ -14,6 +15,7 @@ from uuid import uuid4
 import pytest
 
 from .browser import CHROMIUM, PHONE, Browser, ShownFrame, WatchPage, open_browser
+from .playlist import parse_media
 from .server import Server, running
 
 pytestmark = [
@@ -106,6 +108,33 @@ async def test_page_goes_on_when_the_encoder_comes_back(server: Server, browser:
         await require_motion(page)
         assert (await page.stats())["latency"] <= LATENCY_S
     assert page.unexpected_errors() == []
+
+
+async def test_players_of_every_rung_go_on_after_a_slate(server: Server, browser: Browser) -> None:
+    """The encoder is away for five seconds: players see the slate, then the show, and nobody loads the page anew."""
+    stream = await server.create_stream(quality="480p")
+    rungs = RUNGS[1:]
+    async with demo(server.publish_url(stream)):
+        pages = [await browser.watch(f"{server.http_url}/watch/{stream['id']}", size=PHONE) for _ in rungs]
+        for page, rung in zip(pages, rungs, strict=True):
+            await page.wait_until_playing()
+            await page.choose_quality(rung)
+            await page.page.evaluate("() => { window.isSamePage = true; }")
+    await asyncio.sleep(5)
+    await pages[0].screenshot("watch-slate")
+    async with demo(server.publish_url(stream)):
+        for page, rung in zip(pages, rungs, strict=True):
+            await page.page.get_by_text("The broadcaster lost the connection").wait_for(
+                state="detached", timeout=15_000
+            )
+            await page.wait_for_strip()
+            frames = await require_motion(page)
+            assert {frame.height for frame in frames} == {int(rung[:-1])}
+            assert await page.page.evaluate("() => window.isSamePage")
+            assert [e for e in (await page.stats())["errors"] if e.startswith("fatal")] == []
+            assert page.unexpected_errors() == []
+    playlist = parse_media((await server.request(f"/hls/{stream['id']}/480p/index.m3u8")).text)
+    assert sum(segment.discontinuity for segment in playlist.segments) == 2
 
 
 async def test_keyboard(server: Server, browser: Browser) -> None:

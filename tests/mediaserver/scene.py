@@ -21,8 +21,9 @@ from hls.view import RenditionView, SegmentView
 from media.aac import STEREO_48K, aac_track
 from media.h264 import h264_track
 from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
-from mediaserver.live import rungs as rungs_module
+from mediaserver.live import encoding as encoding_module
 from mediaserver.live.broadcast import Broadcast
+from mediaserver.live.interlude import Screen
 from mediaserver.live.rungs import Rungs
 from transcode.port import TranscoderSink
 from transcode.rung import RungSpec
@@ -192,6 +193,9 @@ class Scene:
     def is_copying(self) -> bool:
         return self.broadcast.rungs.is_copying
 
+    def is_on_slate(self) -> bool:
+        return self.broadcast.is_on_slate
+
     def publish(self, source: Source, frames: int) -> None:
         """Let a source send."""
         for packet in source.run(frames):
@@ -246,13 +250,23 @@ class Scene:
             assert len({self.starts(name)[msn] for name in names}) == 1
 
 
+class NoFiller:
+    """Shows no slate by itself: tests show one when they want it."""
+
+    def begin(self, screen: Screen, silent_s: float) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+
 class MakeScene:
     """Builds scenes whose encoder is the stand-in."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         Encoder.made = []
         self._monkeypatch = monkeypatch
-        monkeypatch.setattr(rungs_module, "Transcoder", Encoder)
+        monkeypatch.setattr(encoding_module, "Transcoder", Encoder)
 
     def __call__(
         self,
@@ -272,12 +286,20 @@ class MakeScene:
             name = f"<copy@{packet.pts}{'!' if packet.is_keyframe else ''}>"
             receive(replace(packet, data=name.encode()))
 
+        receive_other = rungs.receive_companion
+
+        def receive_companion_named(number: int, packet: Packet) -> None:
+            name = f"<own{number}@{packet.pts}{'!' if packet.is_keyframe else ''}>"
+            receive_other(number, replace(packet, data=name.encode()))
+
         self._monkeypatch.setattr(rungs, "receive_video", receive_named)
+        self._monkeypatch.setattr(rungs, "receive_companion", receive_companion_named)
         kept: list[Checkpoint] = []
         broadcast = Broadcast(
             "scene",
             output,
             rungs,
+            filler=NoFiller(),
             wall_clock=lambda: NOW,
             on_segment=lambda: kept.append(output.timeline.checkpoint()),
         )

@@ -77,7 +77,7 @@ async def test_ending_waits_for_the_tails_of_all_runs(make_scene: MakeScene) -> 
 async def test_ending_does_not_wait_long_for_encoders(
     make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mediaserver.live.rungs.DRAIN_S", 0.01)
+    monkeypatch.setattr("mediaserver.live.encoding.DRAIN_S", 0.01)
     scene = make_scene()
     scene.encoder.is_slow = True
     scene.connect(Source(), 30)
@@ -278,14 +278,36 @@ async def test_smaller_source_is_carried_in_the_same_rungs(make_scene: MakeScene
     assert last.has_init
 
 
-async def test_larger_source_does_not_burst_the_rung(make_scene: MakeScene) -> None:
+async def test_larger_source_gets_a_rung_of_its_own_and_is_encoded_into_the_others(
+    make_scene: MakeScene,
+) -> None:
     scene = make_scene()
     scene.connect(Source(), 60)
     scene.connect(Source(video=sized(1920, 1080)), 60)
-    assert not scene.is_copying()
+    assert scene.broadcast.rungs.names == ["1080p", "720p", "480p", "360p", "240p", "144p"]
     assert (scene.encoder.rungs["360p"][0].width, scene.encoder.rungs["360p"][0].height) == (640, 360)
     await scene.broadcast.finish()
-    assert f"360p@{60 * FRAME}!" in await scene.frames("360p")
+    assert f"360p@{scene.sent[60]}!" in await scene.frames("360p")
+    assert (await scene.frames("1080p"))[0] == f"copy@{scene.sent[60]}!"
+    assert scene.view("1080p").media_sequence == scene.discontinuities("360p")[0]
+    scene.assert_aligned()
+
+
+async def test_smaller_source_is_carried_in_the_rungs_that_are_not_smaller(make_scene: MakeScene) -> None:
+    scene = make_scene()
+    scene.connect(Source(video=sized(1280, 720)), 60)
+    scene.connect(Source(video=sized(640, 360)), 60)
+    assert set(scene.encoder.rungs) == {"240p", "144p"}
+    await scene.broadcast.finish()
+    for name in ("720p", "480p", "360p"):
+        assert (await scene.frames(name))[-1].startswith("copy@"), name
+        assert scene.gaps(name) == []
+    generations = {segment.generation for segment in scene.view("480p").segments}
+    assert len(generations) == 2, "a new init segment behind the discontinuity"
+    view = scene.output.multivariant()
+    assert view is not None
+    assert {(variant.width, variant.height) for variant in view.variants[:3]} == {(640, 360)}
+    scene.assert_aligned()
 
 
 async def test_track_that_changes_during_intake_makes_one_clean_break(make_scene: MakeScene) -> None:
@@ -388,13 +410,13 @@ async def test_audio_ahead_at_the_end_of_a_run_does_not_silence_the_next(make_sc
     assert b"".join(second).count(b"<a>") >= 180
 
 
-async def test_audio_without_video_holds_no_memory(make_scene: MakeScene) -> None:
+async def test_audio_without_video_where_video_was_holds_no_memory(make_scene: MakeScene) -> None:
     scene = make_scene()
+    scene.connect(Source(), 60)
     scene.connect(Source(video=None), 2000)
     assert scene.broadcast.warnings == [
         "Only audio arrives: the broadcast goes on with the next keyframe of the video."
     ]
-    assert scene.output.multivariant() is None
     source = Source()
     scene.connect(source, 60)
     for packet in list(source.run(5000)):
@@ -403,6 +425,30 @@ async def test_audio_without_video_holds_no_memory(make_scene: MakeScene) -> Non
     grid = scene.output._audio
     assert grid is not None
     assert grid._grids[-1].held < 400
+
+
+async def test_audio_alone_is_a_broadcast_and_video_may_come_later(make_scene: MakeScene) -> None:
+    scene = make_scene()
+    scene.connect(Source(video=None), 500)
+    assert scene.broadcast.warnings == ["Only audio arrives: viewers hear it without a picture."]
+    view = scene.output.multivariant()
+    assert view is not None
+    assert view.variants == ()
+    before = scene.view("audio")
+    assert len(before.segments) >= 9
+    assert scene.gaps("audio") == []
+    source = Source(origin=0)
+    scene.publish(source, 200)
+    await scene.broadcast.finish()
+    view = scene.output.multivariant()
+    assert view is not None
+    assert [variant.name for variant in view.variants] == ["360p", "240p", "144p"]
+    late = scene.view("360p")
+    assert late.segments[0].is_discontinuity
+    assert late.media_sequence == scene.discontinuities("audio")[0]
+    assert scene.gaps("360p") == []
+    assert len(await scene.frames("360p")) == 200
+    scene.assert_aligned()
 
 
 async def test_encoded_audio_keeps_its_tail(make_scene: MakeScene) -> None:

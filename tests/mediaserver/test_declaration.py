@@ -1,7 +1,8 @@
-"""Which renditions a source gets, and what the multivariant playlist says of them."""
+"""Which renditions a source gets, what is added later, and what the multivariant playlist says of them."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from fractions import Fraction
 
@@ -10,32 +11,26 @@ import pytest
 from hls.config import HlsConfig
 from hls.output import HlsOutput
 from media.packet import VideoTrack
-from mediaserver.live.declaration import Declaration, declare, suits_copy_video
+from mediaserver.live.declaration import Declaration
+from mediaserver.live.plan import Tracks
 
 from .scene import AAC_48, NOW, VIDEO, sized
 
 
-def declared(
-    video: VideoTrack, *, quality: str = "2160p", wanted: tuple[str, ...] | None = None
+def make(
+    output: HlsOutput | None = None, quality: str = "2160p", wanted: Collection[str] | None = None
 ) -> Declaration:
-    output = HlsOutput(HlsConfig())
+    output = output or HlsOutput(HlsConfig())
     output.timeline.begin(0, NOW)
-    return declare(output, video, AAC_48, quality=quality, wanted=wanted)
+    return Declaration(output, quality=quality, wanted=wanted)
 
 
-@pytest.mark.parametrize(
-    ("track", "suits"),
-    [
-        (VIDEO, True),
-        (replace(VIDEO, bit_depth=10), False),
-        (replace(VIDEO, chroma_format_idc=2), False),
-        (replace(VIDEO, codec="hevc"), False),
-    ],
-    ids=["plain", "10 bits", "4:2:2", "HEVC"],
-)
-def test_what_every_player_decodes(track: VideoTrack, suits: bool) -> None:
-    assert suits_copy_video(track) is suits
-    assert declared(track).can_copy(track) is suits
+def declared(
+    video: VideoTrack, *, quality: str = "2160p", wanted: Collection[str] | None = None
+) -> Declaration:
+    declaration = make(quality=quality, wanted=wanted)
+    declaration.extend(Tracks(video, AAC_48))
+    return declaration
 
 
 @pytest.mark.parametrize(
@@ -54,24 +49,42 @@ def test_rungs(
     size: tuple[int, int], quality: str, wanted: tuple[str, ...] | None, names: list[str], own: str | None
 ) -> None:
     found = declared(sized(*size), quality=quality, wanted=wanted)
-    assert found.names == names
-    assert (found.own.name if found.own else None) == own
-    assert list(found.writers) == names
+    assert list(found.renditions) == names
+    assert next((rung.name for rung in found.renditions.values() if rung.is_source), None) == own
+    assert set(found.writers) == set(names)
 
 
-def test_source_after_a_reconnect_is_copied_unless_it_is_larger() -> None:
-    found = declared(sized(1280, 720))
-    assert found.can_copy(sized(640, 360))
-    assert found.can_copy(sized(720, 1280))
-    assert found.can_copy(sized(1312, 736))
-    assert not found.can_copy(sized(1920, 1080))
+@pytest.mark.parametrize("codec", ["hevc", "av1"])
+def test_source_in_a_codec_that_not_every_player_takes_is_offered_beside_its_encoded_rung(codec: str) -> None:
+    found = declared(replace(sized(640, 360), codec=codec, codec_string="other"))
+    assert list(found.renditions) == ["360p", f"360p-{codec}", "240p", "144p"]
+
+
+def test_larger_source_adds_rungs_and_a_smaller_one_none() -> None:
+    found = make(output := HlsOutput(HlsConfig()))
+    assert found.extend(Tracks(sized(640, 360), AAC_48)) == ["360p", "240p", "144p"]
+    output.timeline.advance(1, can_cut=False)
+    output.timeline.end_segment(90_000)
+    output.timeline.begin(90_000, NOW + 1)
+    assert found.extend(Tracks(sized(854, 480), AAC_48)) == ["480p"]
+    assert list(found.renditions) == ["480p", "360p", "240p", "144p"]
+    assert found.extend(Tracks(sized(320, 240), AAC_48)) == []
+
+
+def test_video_after_audio_alone() -> None:
+    found = make(output := HlsOutput(HlsConfig()))
+    assert found.extend(Tracks(None, AAC_48)) == []
+    assert found.sound is not None
+    output.timeline.advance(1, can_cut=False)
+    output.timeline.end_segment(90_000)
+    output.timeline.begin(90_000, NOW + 1)
+    assert found.extend(Tracks(sized(320, 240), AAC_48)) == ["240p", "144p"]
 
 
 @pytest.mark.parametrize("rate", [None, Fraction(90_000), Fraction(1, 1000)])
 def test_frame_rates_that_nobody_believes(rate: Fraction | None) -> None:
-    output = HlsOutput(HlsConfig())
-    output.timeline.begin(0, NOW)
-    declare(output, replace(VIDEO, frame_rate=rate), AAC_48, quality="2160p", wanted=None)
+    found = make(output := HlsOutput(HlsConfig()))
+    found.extend(Tracks(replace(VIDEO, frame_rate=rate), AAC_48))
     output.timeline.advance(90_000, can_cut=False)
     view = output.multivariant()
     assert view is not None

@@ -20,7 +20,7 @@ from mediaserver.live.rungs import Rungs
 from tests.transcode.source import STEP, video
 from transcode.supervisor import WorkerPool
 
-from .scene import NOW, SURROUND
+from .scene import NOW, SURROUND, NoFiller
 
 
 @pytest.fixture
@@ -31,10 +31,18 @@ async def pool() -> AsyncIterator[WorkerPool]:
     await pool.close()
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `drain` wait for encoders on a machine that does other work as well."""
+    monkeypatch.setattr("mediaserver.live.encoding.DRAIN_S", 10.0)
+
+
 def make_broadcast(pool: WorkerPool) -> Broadcast:
     output = HlsOutput(HlsConfig())
     rungs = Rungs("rungs", output, pool, quality="1080p", wanted=None)
-    return Broadcast("rungs", output, rungs, wall_clock=lambda: NOW, on_segment=lambda: None)
+    return Broadcast(
+        "rungs", output, rungs, filler=NoFiller(), wall_clock=lambda: NOW, on_segment=lambda: None
+    )
 
 
 async def feed(broadcast: Broadcast, packets: Iterable[Packet]) -> None:
@@ -64,7 +72,7 @@ async def decoded(output: HlsOutput, name: str) -> list[int]:
 
 async def worker_of(broadcast: Broadcast, *, unlike: int = 0) -> int:
     for _ in range(500):
-        pid = broadcast.rungs._transcoder.worker_pid
+        pid = broadcast.rungs._encoding._transcoder.worker_pid
         if pid not in (None, unlike):
             return pid
         await asyncio.sleep(0.01)

@@ -7,15 +7,18 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from media.error import PeerError
+from media.error import PeerError, StreamError
 from media.packet import Packet
 from mediaserver.live.broadcast import Broadcast
+from mediaserver.live.load import Load
 from mediaserver.live.session import Graces, Publication, Session
+from mediaserver.live.takeover import MAX_TAKEOVERS
 
 from .scene import AAC_48, MakeScene, Scene, Source
 
 NEVER_S = 3600.0
 SOON_S = 0.01
+CLOCK_S = 50.0
 
 
 @dataclass
@@ -25,6 +28,7 @@ class Room:
     session: Session
     scene: Scene
     expired: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     kicked: list[str] = field(default_factory=list)
 
     def join(self, name: str = "first", *, closes: bool = False) -> Publication:
@@ -33,7 +37,7 @@ class Room:
         def kick(reason: str) -> None:
             self.kicked.append(f"{name}: {reason}")
             if closes:
-                publication.close(clean=False)
+                publication.close(clean=False, reason="the connection was lost")
 
         publication = Publication(self.session, name, "test", kick)
         self.session.attach(publication)
@@ -58,12 +62,16 @@ class MakeRoom:
         scene = self._make_scene()
         seconds = {"reconnect_s": NEVER_S, "stop_s": NEVER_S, "start_s": NEVER_S} | graces
         expired: list[str] = []
+        errors: list[str] = []
         session = Session(
             "room",
             graces=Graces(**seconds),
             on_expired=expired.append,
+            on_error=errors.append,
+            load=Load(),
+            clock=lambda: CLOCK_S,
         )
-        return Room(session, scene, expired)
+        return Room(session, scene, expired, errors)
 
 
 @pytest.fixture
@@ -101,10 +109,11 @@ async def test_graces_of_a_publisher_who_left(
     room.go_live()
     publication = room.join()
     send(publication, Source(), 60)
-    publication.close(clean)
+    publication.close(clean, "the connection was lost")
     assert not room.scene.broadcast.has_media
     assert await room.has_expired()
     assert words in room.expired[0]
+    assert room.errors == ([] if clean else ["the connection was lost"])
 
 
 @pytest.mark.parametrize(
@@ -134,7 +143,7 @@ async def test_coming_back_stops_the_grace(make_room: MakeRoom) -> None:
     room.go_live()
     for clean in (True, False):
         publication = room.join()
-        publication.close(clean)
+        publication.close(clean, "the connection was lost")
     room.join("second")
     await asyncio.sleep(3 * SOON_S)
     assert room.expired == []
@@ -151,12 +160,25 @@ async def test_takeover_sends_the_first_away_and_ignores_it(make_room: MakeRoom)
     send(first, Source(number=60), 60)
     assert room.scene.output.timeline.position == before
     send(second, Source(origin=0), 60)
-    first.close(clean=True)
+    first.close(clean=True, reason="")
     assert room.session.publication is second
     assert room.scene.broadcast.has_media
     await asyncio.sleep(3 * SOON_S)
     assert room.expired == []
     assert room.scene.discontinuities("144p") == [2]
+
+
+async def test_encoders_that_take_turns_are_stopped(make_room: MakeRoom) -> None:
+    room = make_room()
+    for number in range(1 + MAX_TAKEOVERS):
+        room.join(f"10.0.0.{number % 2}:5000")
+    with pytest.raises(StreamError, match="take turns") as refused:
+        room.join("10.0.0.2:5000")
+    assert refused.value.code == "taking_turns"
+    assert "10.0.0.1:5000 stays connected" in room.errors[-1]
+    assert room.session.publication is not None
+    assert room.session.publication.peer == "10.0.0.1:5000"
+    assert len(room.kicked) == MAX_TAKEOVERS
 
 
 async def test_preview_is_not_published(make_room: MakeRoom) -> None:
@@ -176,7 +198,7 @@ async def test_preview_is_not_published(make_room: MakeRoom) -> None:
 
 async def test_preview_that_leaves_costs_no_grace(make_room: MakeRoom) -> None:
     room = make_room(stop_s=SOON_S, reconnect_s=SOON_S)
-    room.join().close(clean=True)
+    room.join().close(clean=True, reason="")
     await asyncio.sleep(2 * SOON_S)
     assert room.expired == []
     room.go_live()
@@ -205,7 +227,7 @@ async def test_end_closes_everything_once(make_room: MakeRoom) -> None:
     position = room.scene.output.timeline.position
     send(publication, source, 60)
     assert room.scene.output.timeline.position == position
-    publication.close(clean=True)
+    publication.close(clean=True, reason="")
     await asyncio.sleep(3 * SOON_S)
     assert room.expired == []
     assert not room.session.is_live
@@ -217,7 +239,7 @@ async def test_end_while_a_flush_is_pending(make_room: MakeRoom) -> None:
     publication = room.join()
     room.scene.encoder.is_slow = True
     send(publication, Source(), 60)
-    publication.close(clean=True)
+    publication.close(clean=True, reason="")
     ending = asyncio.create_task(room.session.end("owner"))
     await asyncio.sleep(0.005)
     assert not ending.done()
@@ -261,7 +283,7 @@ async def test_fault_kicks_its_publisher_once(
         patch.setattr(Broadcast, "receive", lambda self, packet: fail(packet))
         send(publication, source, 10)
     assert room.kicked == [f"first: {words}"]
-    publication.close(clean=False)
+    publication.close(clean=False, reason="the connection was lost")
     send(room.join("second"), Source(), 60)
     assert room.scene.broadcast.has_media
     room.scene.assert_aligned()
@@ -279,7 +301,7 @@ async def test_fault_at_the_end_of_a_run_does_not_cost_the_grace(
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(Broadcast, "end_source", fail)
-    publication.close(clean=False)
+    publication.close(clean=False, reason="the connection was lost")
     assert await room.has_expired()
 
 

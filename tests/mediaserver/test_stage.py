@@ -62,6 +62,7 @@ def make_stage(folder: Path, grace_s: float = NEVER_S) -> Stage:
         CheckpointStore(folder / "live"),
         graces=Graces(grace_s, grace_s, grace_s),
         wanted=None,
+        slate_after_s=NEVER_S,
         playback=SIGNER,
         wall_clock=lambda: NOW,
     )
@@ -259,7 +260,7 @@ async def test_grace_ends_the_stream(make_scene: MakeScene, registry: Registry, 
     stream = await house.create()
     publication = await house.publish(stream)
     send(publication)
-    publication.close(clean=True)
+    publication.close(clean=True, reason="")
     assert await house.has_status(stream, Status.ENDED)
     assert (await house.service.get(stream.id)).end_reason == "the encoder stopped"
     await house.stage.close()
@@ -283,13 +284,13 @@ async def test_grace_and_owner_at_once_end_it_once(
 async def test_closing_finishes_streams_that_are_just_ending(
     make_scene: MakeScene, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mediaserver.live.rungs.DRAIN_S", 0.02)
+    monkeypatch.setattr("mediaserver.live.encoding.DRAIN_S", 0.02)
     house = await open_house(registry, tmp_path, SOON_S)
     stream = await house.create()
     publication = await house.publish(stream)
     Encoder.made[-1].is_slow = True
     send(publication)
-    publication.close(clean=False)
+    publication.close(clean=False, reason="the connection was lost")
     for _ in range(200):
         if house.stage._ended:
             break

@@ -19,6 +19,8 @@ class RecordingPublication:
         self.packets: list[Packet] = []
         self.metadata: list[Mapping[str, object]] = []
         self.dropped: list[int] = []
+        self.holds_s: list[float] = []
+        """How long the socket is left alone after each of the next reads."""
         self.reason = ""
         self.closed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.is_ready = asyncio.Event()
@@ -37,6 +39,9 @@ class RecordingPublication:
     def note_dropped(self, count: int) -> None:
         self.dropped.append(count)
         self._news.set()
+
+    def hold_s(self) -> float:
+        return self.holds_s.pop(0) if self.holds_s else 0.0
 
     async def ready(self) -> None:
         await self.is_ready.wait()

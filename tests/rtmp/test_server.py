@@ -103,6 +103,25 @@ async def test_full_publication_stops_the_reading(
     await publication.closed
 
 
+async def test_media_ahead_of_time_is_held_back_and_that_is_not_the_encoders_silence(
+    connect: Connect, gate: RecordingGate
+) -> None:
+    server = RtmpServer(gate, "127.0.0.1", 0, RtmpLimits(idle_timeout_s=0.2, linger_s=0.1))
+    await server.start()
+    encoder = await connect(server)
+    await encoder.publish()
+    publication = await gate.next_publication()
+    publication.holds_s = [0.4, 0.4]
+    await encoder.send_media(2)
+    await encoder.send_media(2)
+    await publication.until(lambda: len(publication.video) == 4)
+    assert publication.reason == ""
+    await encoder.send(encoder.client.command("FCUnpublish", 6, None, "key"))
+    assert await publication.closed is True
+    assert len(publication.video) == 4
+    await server.close()
+
+
 async def test_publication_that_stays_full_loses_media_up_to_a_keyframe(
     connect: Connect, gate: RecordingGate
 ) -> None:

@@ -1,0 +1,203 @@
+"""The encoded rungs of one broadcast, as its worker delivers them.
+
+A run of the source may begin while the encoders still deliver the tail of the run before; `on_flushed` stands between
+the two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+
+import structlog
+
+from hls.output import HlsOutput
+from hls.writer import Sample
+from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
+from media.rendition import Rendition
+from transcode.port import TranscoderStats
+from transcode.rung import RungSpec, rung_spec
+from transcode.supervisor import Transcoder, WorkerPool
+
+from .declaration import Declaration
+
+LONG_GAP = 2 * CLOCK_HZ
+"""Gaps that are told to the streamer; shorter ones are a packet lost or a worker replaced."""
+GAP_WARNING = "the video cannot be decoded, or not fast enough: encoded qualities show nothing"
+
+DRAIN_S = 1.0
+"""How long an ending broadcast waits for its encoders; they are a few frames behind."""
+
+log = structlog.get_logger(__name__)
+
+
+class Encoding:
+    """Gives the worker its packets and the writers its frames. Implements the transcoder's sink.
+
+    Args:
+        stream_id: names the broadcast in logs.
+        output: has the timeline.
+        pool: codec workers.
+        declared: has the writers.
+        on_tail: called with the end of a run when all of it has been delivered.
+    """
+
+    def __init__(
+        self,
+        stream_id: str,
+        output: HlsOutput,
+        pool: WorkerPool,
+        declared: Declaration,
+        on_tail: Callable[[int], None],
+    ) -> None:
+        self._log = log.bind(stream_id=stream_id)
+        self._timeline = output.timeline
+        self._transcoder = Transcoder(pool, self)
+        self._declared = declared
+        self._on_tail = on_tail
+        self._specs: dict[str, RungSpec] = {}
+        self._since: dict[str, int] = {}  # where on the timeline a rung's present encoder begins
+        self._limits: dict[str, int] = {}  # where a copied run waits for the end of the encoded one
+        self._tails: deque[int] = deque()  # ends of the runs of which the encoders still have something
+        self._has_no_tail = asyncio.Event()
+        self._has_no_tail.set()
+        self._shown_until = 0  # where the newest encoded frame lies
+        self.failure: str | None = None
+        """Why encoded rungs carry nothing, None while they do."""
+        self.is_gap = False
+        """Whether they have had nothing but gaps for a while: the source cannot be decoded, or not fast enough."""
+
+    @property
+    def names(self) -> Collection[str]:
+        """The rungs that are encoded now."""
+        return self._since.keys()
+
+    @property
+    def has_tail(self) -> bool:
+        """Whether the encoders still have something of a run that is over."""
+        return bool(self._tails)
+
+    @property
+    def stats(self) -> TranscoderStats:
+        """How the encoders are doing."""
+        return self._transcoder.stats
+
+    def encode(self, rendition: Rendition, video: VideoTrack, at: int) -> None:
+        """Encode a rung from `at` on, with an IDR there."""
+        pixels = video.width * video.height
+        spec = rung_spec(rendition, video.frame_rate, source_pixels=pixels)
+        if self._specs.get(spec.name) == spec:
+            self._transcoder.force_keyframe(at, spec.name)
+            return
+        self._specs[spec.name] = spec
+        self._since[spec.name] = at
+        self._shown_until = max(self._shown_until, at)
+        self._transcoder.activate(spec, at)
+
+    def stop(self, name: str) -> None:
+        """Stop encoding a rung, if it is."""
+        self._limits.pop(name, None)
+        if self._specs.pop(name, None) is not None:
+            del self._since[name]
+            self._transcoder.deactivate(name)
+
+    def stop_at(self, name: str, at: int) -> None:
+        """Publish nothing of a rung beyond `at`: a copied run begins there as soon as the tail has come."""
+        self._limits[name] = at
+
+    def want_audio(self, is_wanted: bool) -> None:
+        """Encode the source's audio, or do not."""
+        if is_wanted:
+            self._transcoder.activate_audio("aac")
+        else:
+            self._transcoder.deactivate_audio("aac")
+
+    def cut(self, at: int) -> None:
+        """Start an IDR on all rungs at `at`; called before its frame comes."""
+        if self._since:
+            self._transcoder.force_keyframe(at)
+
+    def send(self, packet: Packet) -> None:
+        """Take a packet on the timeline, after the timeline has been advanced to it."""
+        self._transcoder.send(packet)
+        if self.failure is not None and packet.is_video:
+            self._advance(self._since, self._timeline.frontier)
+
+    def end_run(self, at: int) -> None:
+        """End a run of the source at `at`, where the timeline has closed its segment."""
+        sound = self._declared.sound
+        if self._since or (sound is not None and sound.is_encoded):
+            self._tails.append(at)
+            self._has_no_tail.clear()
+        self._transcoder.flush()
+        if self.failure is not None:
+            self._finish_tails()
+
+    async def drain(self) -> None:
+        """Wait, not for long, until the worker has delivered the tail of the last run; the rest becomes a gap."""
+        try:
+            await asyncio.wait_for(self._has_no_tail.wait(), DRAIN_S)
+        except TimeoutError:
+            self._log.warning("encoders did not finish in time, the last part is missing on encoded rungs")
+            self._finish_tails()
+
+    async def close(self) -> None:
+        """Stop the worker."""
+        await self._transcoder.close()
+
+    # What the transcoder reports.
+
+    def on_rung_opened(self, rung: str, track: VideoTrack) -> None:
+        """Learn an encoded rung's parameter sets."""
+        self._declared.writers[rung].set_track(track, self._since[rung])
+
+    def on_video(self, pts: int, frames: Mapping[str, Packet]) -> None:
+        """Take all rungs of one source frame."""
+        self._shown_until, self.is_gap = pts, False
+        for name, packet in frames.items():
+            writer = self._declared.writers[name]
+            writer.add(Sample(packet.dts, packet.pts, packet.data, packet.is_keyframe))
+            writer.advance(pts)
+
+    def on_audio_opened(self, output: str, track: AudioTrack) -> None:
+        """Learn nothing new: all that the encoder makes is `STEREO_48K`."""
+
+    def on_audio(self, output: str, packet: Packet) -> None:
+        """Take an encoded audio packet."""
+        if output == "aac" and self._declared.sound is not None:
+            self._declared.sound.receive(packet)
+
+    def on_gap(self, rungs: Collection[str], until_pts: int) -> None:
+        """Publish gaps for frames that will never come."""
+        if until_pts - self._shown_until >= LONG_GAP and not self.is_gap:
+            self.is_gap = True
+            self._log.warning(GAP_WARNING)
+        self._advance(rungs, until_pts)
+
+    def on_flushed(self) -> None:
+        """Publish the tail of a run: the worker has delivered everything of it."""
+        if not self._tails:
+            return
+        at = self._tails.popleft()
+        self._advance(self._since, at)
+        self._on_tail(at)
+        if not self._tails:
+            self._has_no_tail.set()
+            if self._declared.sound is not None:
+                self._declared.sound.finish_run()
+
+    def on_failed(self, reason: str) -> None:
+        """Go on with what is copied alone."""
+        self.failure = reason
+        self._log.error("encoding stopped, the source's own quality goes on", reason=reason)
+        self._finish_tails()
+        self._advance(self._since, self._timeline.frontier)
+
+    def _advance(self, names: Collection[str], until: int) -> None:
+        for name in list(names):
+            self._declared.writers[name].advance(min(until, self._limits.get(name, until)))
+
+    def _finish_tails(self) -> None:
+        while self._tails:
+            self.on_flushed()

@@ -1,0 +1,109 @@
+"""What fills each rung of a broadcast during one run of a source. Pure.
+
+A rung once listed lives on whatever comes: a smaller source is carried in the larger rungs as it is, a source whose
+codec not every player takes is encoded and, beside that, copied into a rung of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from media.packet import AudioTrack, VideoTrack
+from media.rendition import SHORT_SIDE, TOLERANCE_PX, Rendition, renditions_for, scaled_size, source_name
+
+TWIN_CODECS = ("hevc", "av1")
+"""What players take in HLS besides H.264, though not all of them (HLS Authoring Specification, 1.2, 1.4); not VP9."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """The tracks of one run of a source."""
+
+    video: VideoTrack | None
+    """The main one, None in a run of audio alone."""
+    audio: AudioTrack | None = None
+    companions: Mapping[int, VideoTrack] = field(default_factory=dict)
+    """Other renditions that the streamer sends of the same picture, by track id (Enhanced RTMP, multitrack)."""
+    main_id: int = 0
+    """Track id of the main video."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The rung carries the source's own bits."""
+
+    track: VideoTrack
+    companion: int | None = None
+    """Id of the track when it is not the main one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encode:
+    """The rung is encoded, at this size."""
+
+    rendition: Rendition
+
+
+Feed = Copy | Encode | None
+"""None: nothing can fill the rung, it has gaps."""
+
+
+def suits_copy_video(track: VideoTrack) -> bool:
+    """Tell whether every player decodes this source as it is: H.264, 8 bits, 4:2:0."""
+    return track.codec == "h264" and track.bit_depth == 8 and track.chroma_format_idc == 1
+
+
+def suits_twin(track: VideoTrack) -> bool:
+    """Tell whether a source is worth a rung in its own codec: 4:2:0 of up to 10 bits, as main profiles have it."""
+    return track.codec in TWIN_CODECS and track.chroma_format_idc == 1 and track.bit_depth <= 10
+
+
+def renditions_of(video: VideoTrack, quality: str) -> list[Rendition]:
+    """List the rungs that a source gets, best first, a copy in its own codec behind the encoded rung of its size."""
+    rungs = []
+    for rung in renditions_for(video.width, video.height, video.sample_aspect_ratio, quality):
+        rungs.append(rung)
+        if rung.is_source and suits_twin(video):
+            rungs.append(rung.twin(video.codec))
+    return rungs
+
+
+def feed_of(rendition: Rendition, tracks: Tracks, *, may_copy: bool = True) -> Feed:
+    """Say what fills a rung.
+
+    Args:
+        rendition: as it was declared.
+        tracks: of the run, with a video.
+        may_copy: False once the source has turned out to have too few keyframes.
+    """
+    video = tracks.video
+    if video is None:
+        return None
+    fits = min(video.width, video.height) <= SHORT_SIDE[rendition.quality] + TOLERANCE_PX
+    if rendition.codec != "h264":
+        suits = suits_copy_video(video) or video.codec == rendition.codec
+        return Copy(video) if may_copy and fits and suits else None
+    companion = _companion(rendition, tracks.companions) if may_copy else None
+    if companion is not None:
+        return Copy(tracks.companions[companion], companion)
+    if may_copy and fits and suits_copy_video(video):
+        return Copy(video)
+    return Encode(_carrying(rendition, video) if fits else rendition)
+
+
+def _companion(rendition: Rendition, companions: Mapping[int, VideoTrack]) -> int | None:
+    """Find the streamer's own rendition for a rung, the largest one of its name."""
+    found = [
+        (track.width * track.height, -number)
+        for number, track in companions.items()
+        if suits_copy_video(track) and source_name(track.width, track.height) == rendition.name
+    ]
+    return -max(found)[1] if found else None
+
+
+def _carrying(rendition: Rendition, video: VideoTrack) -> Rendition:
+    """Size a rung for a source that is not larger than it: nothing is upscaled."""
+    short = min(video.width, video.height)
+    width, height = scaled_size(video.width, video.height, video.sample_aspect_ratio, short)
+    return replace(rendition, width=width, height=height)
