@@ -14,16 +14,13 @@ from media.timing import TimestampUnwrapper
 from rtmp.enhanced import (
     CODED_FRAMES,
     MAX_TRACKS,
-    SEQUENCE_END,
     SEQUENCE_START,
-    EnhancedTag,
-    TrackBody,
     parse_enhanced,
     refuse_codec,
     refuse_tracks,
 )
 from rtmp.error import RefusedError
-from rtmp.sound_codec import AudioCodec, FrameCodec, HeaderCodec, OpusCodec, parse_channel_count
+from rtmp.sound_codec import AudioCodec, FrameCodec, HeaderCodec, OpusCodec, Sound, parse_channel_count
 
 _ENHANCED = 9
 _MULTICHANNEL_CONFIG = 4
@@ -42,9 +39,8 @@ _CODECS: dict[bytes, Callable[[], AudioCodec]] = {
 }
 _REMEDY = "AAC"
 
-_AAC = 10
-_MP3 = (2, 14)
-"""Of any sample rate, and of 8 kHz."""
+# MP3 has two numbers: of any sample rate, and of 8 kHz.
+_LEGACY_CODECS = {2: _MP3_FOURCC, 10: _AAC_FOURCC, 14: _MP3_FOURCC}
 _LEGACY_NAMES = {
     0: "PCM", 1: "ADPCM", 3: "PCM", 4: "Nellymoser", 5: "Nellymoser", 6: "Nellymoser",
     7: "G.711 A-law", 8: "G.711 mu-law", 11: "Speex", 15: "device specific",
@@ -91,42 +87,51 @@ class AudioTagReader:
         """
         if len(payload) < 2:
             return []
-        if payload[0] >> 4 == _ENHANCED:
-            tag = parse_enhanced(payload, _MULTITRACK, _KNOWN_TYPES)
-        else:
-            tag = _parse_legacy(payload)
+        if payload[0] >> 4 != _ENHANCED:
+            return self._read_legacy(payload, timestamp, bitrates_bps or {})
+        tag = parse_enhanced(payload, _MULTITRACK, _KNOWN_TYPES)
         packets = []
         for body in tag.bodies:
-            codec = self._codec(body)
+            codec = self._codec(body.fourcc, body.track_id)
             if tag.packet_type == SEQUENCE_START:
                 codec.configure(body.data, (bitrates_bps or {}).get(body.track_id))
             elif tag.packet_type == _MULTICHANNEL_CONFIG:
                 codec.set_channels(parse_channel_count(body.data))
             elif (sound := codec.read(body.data)) is not None:
-                time = self._clock.unwrap(timestamp) * TICKS_PER_MS + tag.offset_ticks
-                packets.append(Packet(sound.track, time, time, sound.data, True, body.track_id))
+                packets.append(self._packet(sound, timestamp, tag.offset_ticks, body.track_id))
         return packets
 
-    def _codec(self, body: TrackBody) -> AudioCodec:
-        track = self._tracks.get(body.track_id)
-        if track is None or track.fourcc != body.fourcc:
-            if body.fourcc not in _CODECS:
-                raise refuse_codec("audio", body.fourcc, {}, _REMEDY)
+    def _read_legacy(self, payload: bytes, timestamp: int, bitrates_bps: Mapping[int, int]) -> list[Packet]:
+        """Read a tag with a sound format, the form that nearly all encoders use for AAC."""
+        fourcc = _legacy_fourcc(payload[0] >> 4)
+        codec = self._codec(fourcc, 0)
+        has_type = fourcc == _AAC_FOURCC
+        kind = payload[1] if has_type else CODED_FRAMES
+        if kind == SEQUENCE_START:
+            codec.configure(payload[2:], bitrates_bps.get(0))
+        if kind != CODED_FRAMES:
+            return []
+        sound = codec.read(payload[2:] if has_type else payload[1:])
+        return [] if sound is None else [self._packet(sound, timestamp, 0, 0)]
+
+    def _packet(self, sound: Sound, timestamp: int, offset_ticks: int, track_id: int) -> Packet:
+        time = self._clock.unwrap(timestamp) * TICKS_PER_MS + offset_ticks
+        return Packet(sound.track, time, time, sound.data, True, track_id)
+
+    def _codec(self, fourcc: bytes, track_id: int) -> AudioCodec:
+        track = self._tracks.get(track_id)
+        if track is None or track.fourcc != fourcc:
+            if fourcc not in _CODECS:
+                raise refuse_codec("audio", fourcc, {}, _REMEDY)
             if track is None and len(self._tracks) == MAX_TRACKS:
                 raise refuse_tracks("audio")
-            track = self._tracks[body.track_id] = _Track(body.fourcc, _CODECS[body.fourcc]())
+            track = self._tracks[track_id] = _Track(fourcc, _CODECS[fourcc]())
         return track.codec
 
 
-def _parse_legacy(payload: bytes) -> EnhancedTag:
-    """Read a tag with a sound format, which says in other words what an enhanced one of AAC or MP3 says."""
-    sound_format = payload[0] >> 4
-    if sound_format in _MP3:
-        return EnhancedTag(CODED_FRAMES, 0, (TrackBody(_MP3_FOURCC, 0, payload[1:]),))
-    if sound_format != _AAC:
-        name = _LEGACY_NAMES.get(sound_format, f"number {sound_format}")
-        detail = f"audio codec {name} is not supported: set the encoder to {_REMEDY}"
-        raise RefusedError("NetStream.Publish.Rejected", detail)
-    if payload[1] not in (SEQUENCE_START, CODED_FRAMES):
-        return EnhancedTag(SEQUENCE_END, 0, ())
-    return EnhancedTag(payload[1], 0, (TrackBody(_AAC_FOURCC, 0, payload[2:]),))
+def _legacy_fourcc(sound_format: int) -> bytes:
+    if sound_format in _LEGACY_CODECS:
+        return _LEGACY_CODECS[sound_format]
+    name = _LEGACY_NAMES.get(sound_format, f"number {sound_format}")
+    detail = f"audio codec {name} is not supported: set the encoder to {_REMEDY}"
+    raise RefusedError("NetStream.Publish.Rejected", detail)

@@ -16,6 +16,13 @@ from rtmp.picture import Frame
 
 _START_CODES = (b"\x00\x00\x00\x01", b"\x00\x00\x01")
 
+# All first bytes of NAL units of a kind: the same bytes hold more than the type.
+_HEADS = [bytes([head]) for head in range(256)]
+_H264_SPS = frozenset(head[0] for head in _HEADS if h264.nal_type(head) == h264.NAL_SPS)
+_H264_KEY = frozenset(head[0] for head in _HEADS if h264.nal_type(head) == h264.NAL_IDR)
+_HEVC_SPS = frozenset(head[0] for head in _HEADS if hevc.nal_type(head) == hevc.NAL_SPS)
+_HEVC_KEY = frozenset(head[0] for head in _HEADS if hevc.nal_type(head) in hevc.NAL_IRAP)
+
 
 class NalCodec:
     """One track of H.264 or HEVC.
@@ -44,17 +51,17 @@ class NalCodec:
 
     def read(self, data: bytes, is_key_tag: bool) -> Frame | None:  # noqa: ARG002 - NAL unit types know better
         """Read an access unit, with lengths of any size or in Annex B."""
-        if self._source is None:
+        source = self._source
+        if source is None:
             return None
-        data, heads = _normalize(data, self._source.config.length_size)
+        data, heads = _normalize(data, source.config.length_size)
         if not data:
             return None
-        types = {self._source.nal_type(head) for head in heads}
-        if self._source.sps_type in types:
-            self._source = self._source.adopt(split_length_prefixed(data))
-        if self._source.track is None:
+        if not source.sps_heads.isdisjoint(heads):
+            source = self._source = source.adopt(split_length_prefixed(data))
+        if source.track is None:
             return None
-        return Frame(self._source.track, data, not self._source.keyframes.isdisjoint(types))
+        return Frame(source.track, data, not source.key_heads.isdisjoint(heads))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +70,12 @@ class _H264Source:
     """As received: its length size is that of the tags."""
     track: VideoTrack
 
-    sps_type: ClassVar[int] = h264.NAL_SPS
-    keyframes: ClassVar[frozenset[int]] = frozenset({h264.NAL_IDR})
+    sps_heads: ClassVar[frozenset[int]] = _H264_SPS
+    key_heads: ClassVar[frozenset[int]] = _H264_KEY
 
     @classmethod
     def open(cls, config: AvcConfig, bitrate_bps: int | None) -> _H264Source:
         return cls(config, h264_track(config.serialize(), bitrate_bps))
-
-    @staticmethod
-    def nal_type(head: int) -> int:
-        return head & 0x1F
 
     def adopt(self, nals: list[bytes]) -> _H264Source:
         """Follow parameter sets that change inside the stream, without a new header (yasea does that)."""
@@ -91,17 +94,13 @@ class _HevcSource:
     track: VideoTrack | None
     """None until there is a sequence parameter set: it may come with the first picture only."""
 
-    sps_type: ClassVar[int] = hevc.NAL_SPS
-    keyframes: ClassVar[frozenset[int]] = hevc.NAL_IRAP
+    sps_heads: ClassVar[frozenset[int]] = _HEVC_SPS
+    key_heads: ClassVar[frozenset[int]] = _HEVC_KEY
 
     @classmethod
     def open(cls, config: HevcConfig, bitrate_bps: int | None) -> _HevcSource:
         has_picture = bool(config.of_type(hevc.NAL_SPS))
         return cls(config, bitrate_bps, hevc_track(config.serialize(), bitrate_bps) if has_picture else None)
-
-    @staticmethod
-    def nal_type(head: int) -> int:
-        return head >> 1 & 0x3F
 
     def adopt(self, nals: list[bytes]) -> _HevcSource:
         """Follow parameter sets inside the stream; a video parameter set may be left out when it stays."""

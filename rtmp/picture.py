@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from media.packet import VideoTrack
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A coded picture in the form that packets have."""
+class Frame(NamedTuple):
+    """A coded picture in the form that packets have; a tuple, because one is made for every packet."""
 
     track: VideoTrack
     data: bytes

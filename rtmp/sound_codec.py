@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 from media.error import PeerError
 from media.opus import is_stereo, opus_track, parse_opus_head, with_packet_duration
@@ -17,9 +17,8 @@ _CUSTOM_ORDER, _NATIVE_ORDER = 2, 1
 _OPUS_TAGS = b"OpusTags"
 
 
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """A coded audio frame in the form that packets have."""
+class Sound(NamedTuple):
+    """A coded audio frame in the form that packets have; a tuple, because one is made for every packet."""
 
     track: AudioTrack
     data: bytes

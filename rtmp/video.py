@@ -16,8 +16,6 @@ from rtmp.enhanced import (
     MAX_TRACKS,
     SEQUENCE_END,
     SEQUENCE_START,
-    EnhancedTag,
-    TrackBody,
     parse_enhanced,
     refuse_codec,
     refuse_tracks,
@@ -25,7 +23,7 @@ from rtmp.enhanced import (
 from rtmp.error import RefusedError
 from rtmp.frame_codec import Av1Codec, Vp9Codec
 from rtmp.nal_codec import NalCodec
-from rtmp.picture import VideoCodec
+from rtmp.picture import Frame, VideoCodec
 
 _IS_ENHANCED = 0x80
 _COMMAND_FRAME = 5
@@ -93,52 +91,60 @@ class VideoTagReader:
         """
         if not payload or payload[0] >> 4 & 7 == _COMMAND_FRAME:
             return []
-        if payload[0] & _IS_ENHANCED:
-            tag = parse_enhanced(payload, _MULTITRACK, _KNOWN_TYPES)
-        else:
-            tag = _parse_legacy(payload)
         is_key_tag = payload[0] >> 4 & 7 in _KEY_FRAMES
+        if not payload[0] & _IS_ENHANCED:
+            return self._read_legacy(payload, timestamp, is_key_tag, bitrates_bps or {})
+        tag = parse_enhanced(payload, _MULTITRACK, _KNOWN_TYPES)
         packets = []
         for body in tag.bodies:
-            codec = self._codec(body)
+            codec = self._codec(body.fourcc, body.track_id)
             if tag.packet_type == SEQUENCE_START:
                 codec.configure(body.data, (bitrates_bps or {}).get(body.track_id))
                 continue
-            composition_ms, data = _split_time(body.data, tag.packet_type, codec)
-            frame = codec.read(data, is_key_tag)
+            has_time = codec.has_composition_time and tag.packet_type == CODED_FRAMES
+            composition_ms = int.from_bytes(body.data[:3], "big", signed=True) if has_time else 0
+            frame = codec.read(body.data[3:] if has_time else body.data, is_key_tag)
             if frame is not None:
-                dts = self._clock.unwrap(timestamp) * TICKS_PER_MS + tag.offset_ticks
-                pts = dts + composition_ms * TICKS_PER_MS
-                packets.append(Packet(frame.track, pts, dts, frame.data, frame.is_keyframe, body.track_id))
+                packets.append(
+                    self._packet(frame, timestamp, composition_ms, tag.offset_ticks, body.track_id)
+                )
         return packets
 
-    def _codec(self, body: TrackBody) -> VideoCodec:
-        track = self._tracks.get(body.track_id)
-        if track is None or track.fourcc != body.fourcc:
-            if body.fourcc not in _CODECS:
-                raise refuse_codec("video", body.fourcc, _FOURCC_NAMES, _REMEDY)
+    def _read_legacy(
+        self, payload: bytes, timestamp: int, is_key_tag: bool, bitrates_bps: Mapping[int, int]
+    ) -> list[Packet]:
+        """Read a tag with a codec id, the form that nearly all encoders use for H.264."""
+        codec = self._codec(_legacy_fourcc(payload[0] & 0x0F), 0)
+        kind = payload[1] if len(payload) >= 5 else SEQUENCE_END
+        if kind == SEQUENCE_START:
+            codec.configure(payload[5:], bitrates_bps.get(0))
+        if kind != CODED_FRAMES:
+            return []
+        frame = codec.read(payload[5:], is_key_tag)
+        composition_ms = int.from_bytes(payload[2:5], "big", signed=True)
+        return [] if frame is None else [self._packet(frame, timestamp, composition_ms, 0, 0)]
+
+    def _packet(
+        self, frame: Frame, timestamp: int, composition_ms: int, offset_ticks: int, track_id: int
+    ) -> Packet:
+        dts = self._clock.unwrap(timestamp) * TICKS_PER_MS + offset_ticks
+        pts = dts + composition_ms * TICKS_PER_MS
+        return Packet(frame.track, pts, dts, frame.data, frame.is_keyframe, track_id)
+
+    def _codec(self, fourcc: bytes, track_id: int) -> VideoCodec:
+        track = self._tracks.get(track_id)
+        if track is None or track.fourcc != fourcc:
+            if fourcc not in _CODECS:
+                raise refuse_codec("video", fourcc, _FOURCC_NAMES, _REMEDY)
             if track is None and len(self._tracks) == MAX_TRACKS:
                 raise refuse_tracks("video")
-            track = self._tracks[body.track_id] = _Track(body.fourcc, _CODECS[body.fourcc]())
+            track = self._tracks[track_id] = _Track(fourcc, _CODECS[fourcc]())
         return track.codec
 
 
-def _parse_legacy(payload: bytes) -> EnhancedTag:
-    """Read a tag with a codec id, which says in other words what an enhanced one of H.264 or HEVC says."""
-    codec_id = payload[0] & 0x0F
-    if codec_id not in _LEGACY_CODECS:
-        name = _LEGACY_NAMES.get(codec_id, f"number {codec_id}")
-        detail = f"video codec {name} is not supported: set the encoder to {_REMEDY}"
-        raise RefusedError("NetStream.Publish.Rejected", detail)
-    if len(payload) < 5 or payload[1] not in (SEQUENCE_START, CODED_FRAMES):
-        return EnhancedTag(SEQUENCE_END, 0, ())
-    # A composition time stands before the configuration too, always 0.
-    data = payload[5:] if payload[1] == SEQUENCE_START else payload[2:]
-    return EnhancedTag(payload[1], 0, (TrackBody(_LEGACY_CODECS[codec_id], 0, data),))
-
-
-def _split_time(data: bytes, packet_type: int, codec: VideoCodec) -> tuple[int, bytes]:
-    """Return the composition time in milliseconds, which is signed, and the frame."""
-    if packet_type == CODED_FRAMES and codec.has_composition_time:
-        return int.from_bytes(data[:3], "big", signed=True), data[3:]
-    return 0, data
+def _legacy_fourcc(codec_id: int) -> bytes:
+    if codec_id in _LEGACY_CODECS:
+        return _LEGACY_CODECS[codec_id]
+    name = _LEGACY_NAMES.get(codec_id, f"number {codec_id}")
+    detail = f"video codec {name} is not supported: set the encoder to {_REMEDY}"
+    raise RefusedError("NetStream.Publish.Rejected", detail)
