@@ -8,28 +8,12 @@ from fractions import Fraction
 from media.bit import BitReader
 from media.error import PeerError
 from media.nal import unescape
+from media.picture import check_picture_size, frame_rate, read_vui_head
 
 NAL_SPS = 7
 
-MAX_DIMENSION = 16_384
-"""Pixels on a side. Level 6.2 ends at 16,880; a larger one is a mistake or an attack."""
-
-MAX_PIXELS = 139_264 * 256
-"""Of level 6.2, the highest (table A-1). A decoder would ask for gigabytes, and all qualities would be made of it."""
-MAX_FRAME_RATE = 300
-"""x264 that is fed a millisecond clock announces 1000 frames a second: such a rate says nothing."""
-MIN_FRAME_RATE = Fraction(1, 10)
-MAX_RATE_DENOMINATOR = 10_000
-"""1001 is the largest in use; codecs take 32 bits for each half of a rate, and parameter sets may hold 33."""
-
 # Profiles whose parameter sets say chroma format and bit depth (7.3.2.1.1).
 _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
-
-# Table E-1: sample aspect ratio by aspect_ratio_idc.
-_ASPECT_RATIOS = {
-    1: (1, 1), 2: (12, 11), 3: (10, 11), 4: (16, 11), 5: (40, 33), 6: (24, 11), 7: (20, 11), 8: (32, 11),
-    9: (80, 33), 10: (18, 11), 11: (15, 11), 12: (64, 33), 13: (160, 99), 14: (4, 3), 15: (3, 2), 16: (2, 1),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +59,14 @@ def parse_sps(nal: bytes) -> Sps:
     reader.read_ue()  # max_num_ref_frames
     reader.skip(1)  # gaps_in_frame_num_value_allowed_flag
     width, height, is_interlaced = _read_size(reader, chroma)
-    aspect, frame_rate = _read_vui(reader) if reader.read_flag() else (Fraction(1), None)
+    aspect, rate = _read_vui(reader) if reader.read_flag() else (Fraction(1), None)
     return Sps(
         profile_idc=profile_idc,
         constraint_flags=constraint_flags,
         level_idc=level_idc,
         width=width,
         height=height,
-        frame_rate=frame_rate,
+        frame_rate=rate,
         sample_aspect_ratio=aspect,
         bit_depth=depth,
         chroma_format_idc=chroma,
@@ -144,36 +128,13 @@ def _read_size(reader: BitReader, chroma: int) -> tuple[int, int, bool]:
         unit_y = (2 if chroma == 1 else 1) * (1 if frames_only else 2)
         width -= (reader.read_ue() + reader.read_ue()) * unit_x
         height -= (reader.read_ue() + reader.read_ue()) * unit_y
-    if not (0 < width <= MAX_DIMENSION and 0 < height <= MAX_DIMENSION):
-        raise PeerError(f"H.264 picture of {width}x{height}; up to {MAX_DIMENSION} on a side is accepted")
-    if width * height > MAX_PIXELS:
-        raise PeerError(f"H.264 picture of {width}x{height} is larger than any level allows")
+    check_picture_size("H.264", width, height)
     return width, height, not frames_only
 
 
 def _read_vui(reader: BitReader) -> tuple[Fraction, Fraction | None]:
-    aspect = _read_aspect(reader) if reader.read_flag() else Fraction(1)
-    if reader.read_flag():
-        reader.skip(1)  # overscan_appropriate_flag
-    if reader.read_flag():
-        reader.skip(4)  # video_format, video_full_range_flag
-        if reader.read_flag():
-            reader.skip(24)  # colour_primaries, transfer_characteristics, matrix_coefficients
-    if reader.read_flag():
-        reader.read_ue()  # chroma_sample_loc_type_top_field
-        reader.read_ue()
-    return aspect, _read_frame_rate(reader) if reader.read_flag() else None
-
-
-def _read_aspect(reader: BitReader) -> Fraction:
-    idc = reader.read(8)
-    width, height = (reader.read(16), reader.read(16)) if idc == 255 else _ASPECT_RATIOS.get(idc, (1, 1))
-    return Fraction(width, height) if width and height else Fraction(1)
-
-
-def _read_frame_rate(reader: BitReader) -> Fraction | None:
+    aspect = read_vui_head(reader)
+    if not reader.read_flag():
+        return aspect, None
     units_in_tick, time_scale = reader.read(32), reader.read(32)
-    if not units_in_tick or not time_scale:
-        return None
-    rate = Fraction(time_scale, 2 * units_in_tick)  # two ticks, as two fields, to a frame
-    return rate.limit_denominator(MAX_RATE_DENOMINATOR) if MIN_FRAME_RATE <= rate <= MAX_FRAME_RATE else None
+    return aspect, frame_rate(time_scale, 2 * units_in_tick)  # two ticks, as two fields, to a frame

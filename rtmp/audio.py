@@ -1,35 +1,63 @@
-"""Audio tags to packets (FLV 10.1, E.4.2; the codec layer of RTMP audio messages).
-
-FFmpeg 8 and newer send AAC of more than two channels in the form of Enhanced RTMP, so AAC is read in both.
-"""
+"""Audio tags to packets: FLV 10.1 (E.4.2) and Enhanced RTMP v2 (ExAudioTagHeader, ExAudioTagBody)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
 from media.aac import aac_track, strip_adts
-from media.packet import TICKS_PER_MS, AudioTrack, Packet
+from media.ac3 import ac3_track, eac3_track
+from media.flac import flac_track
+from media.mp3 import mp3_track
+from media.packet import TICKS_PER_MS, Packet
 from media.timing import TimestampUnwrapper
+from rtmp.enhanced import (
+    CODED_FRAMES,
+    MAX_TRACKS,
+    SEQUENCE_START,
+    parse_enhanced,
+    refuse_codec,
+    refuse_tracks,
+)
 from rtmp.error import RefusedError
+from rtmp.sound_codec import AudioCodec, FrameCodec, HeaderCodec, OpusCodec, Sound, parse_channel_count
 
 _ENHANCED = 9
-_AAC = 10
-_SEQUENCE_HEADER = 0
-_RAW = 1
+_MULTICHANNEL_CONFIG = 4
+_MULTITRACK = 5
+_KNOWN_TYPES = frozenset({SEQUENCE_START, CODED_FRAMES, _MULTICHANNEL_CONFIG})
+"""Others are passed over; the end of a sequence tells nothing that the end of the publication does not."""
 
-_FOURCC_NAMES = {
-    b"mp4a": "AAC", b"Opus": "Opus", b"fLaC": "FLAC", b".mp3": "MP3", b"ac-3": "AC-3", b"ec-3": "E-AC-3",
-}  # fmt: skip
-_ENHANCED_MULTITRACK = 5
+_AAC_FOURCC, _MP3_FOURCC = b"mp4a", b".mp3"
+_CODECS: dict[bytes, Callable[[], AudioCodec]] = {
+    _AAC_FOURCC: lambda: HeaderCodec(aac_track, strip_adts),
+    b"fLaC": lambda: HeaderCodec(flac_track),
+    b"Opus": OpusCodec,
+    _MP3_FOURCC: lambda: FrameCodec(mp3_track),
+    b"ac-3": lambda: FrameCodec(ac3_track),
+    b"ec-3": lambda: FrameCodec(eac3_track),
+}
+_REMEDY = "AAC"
 
-_CODEC_NAMES = {
-    0: "PCM", 1: "ADPCM", 2: "MP3", 3: "PCM", 4: "Nellymoser", 5: "Nellymoser", 6: "Nellymoser",
-    7: "G.711 A-law", 8: "G.711 mu-law", 11: "Speex", 14: "MP3", 15: "device specific",
+# MP3 has two numbers: of any sample rate, and of 8 kHz.
+_LEGACY_CODECS = {2: _MP3_FOURCC, 10: _AAC_FOURCC, 14: _MP3_FOURCC}
+_LEGACY_NAMES = {
+    0: "PCM", 1: "ADPCM", 3: "PCM", 4: "Nellymoser", 5: "Nellymoser", 6: "Nellymoser",
+    7: "G.711 A-law", 8: "G.711 mu-law", 11: "Speex", 15: "device specific",
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Track:
+    fourcc: bytes
+    codec: AudioCodec
 
 
 class AudioTagReader:
-    """Turns the payloads of audio messages into packets of AAC.
+    """Turns the payloads of audio messages into packets, of one track or several.
 
-    Sample rate and channels in the tag are always "44 kHz, stereo" for AAC; the configuration tells.
+    Sample rate and channels in the tag are passed over: for AAC they are always "44 kHz, stereo", and they have no
+    words for most rates. Each codec tells its own.
 
     Args:
         clock: shared with the video of the connection.
@@ -37,65 +65,73 @@ class AudioTagReader:
 
     def __init__(self, clock: TimestampUnwrapper) -> None:
         self._clock = clock
-        self._header = b""
-        self._track: AudioTrack | None = None
+        self._tracks: dict[int, _Track] = {}
 
-    def read(self, payload: bytes, timestamp: int, bitrate_bps: int | None = None) -> Packet | None:
+    def read(
+        self, payload: bytes, timestamp: int, bitrates_bps: Mapping[int, int] | None = None
+    ) -> list[Packet]:
         """Read one tag.
 
         Args:
             payload: of the message.
             timestamp: of the message, in milliseconds modulo 2**32.
-            bitrate_bps: what the metadata announced; a track opened by this tag carries it.
+            bitrates_bps: what the metadata announced, by track id; tracks opened by this tag carry it.
 
         Returns:
-            The frame in it, None for configuration, for an empty tag, and before any configuration.
+            The frames in it: none for configuration, for an empty tag, and before any configuration; several when the
+            tag carries several tracks.
 
         Raises:
             RefusedError: the codec is not supported.
-            PeerError: the configuration is damaged.
+            PeerError: the tag is damaged.
         """
         if len(payload) < 2:
-            return None
-        kind, data = _read_enhanced(payload) if payload[0] >> 4 == _ENHANCED else _read_plain(payload)
-        if kind == _SEQUENCE_HEADER:
-            self._read_header(data, bitrate_bps)
-        elif kind == _RAW and self._track is not None:
-            return self._read_frame(data, timestamp, self._track)
-        return None
+            return []
+        if payload[0] >> 4 != _ENHANCED:
+            return self._read_legacy(payload, timestamp, bitrates_bps or {})
+        tag = parse_enhanced(payload, _MULTITRACK, _KNOWN_TYPES)
+        packets = []
+        for body in tag.bodies:
+            codec = self._codec(body.fourcc, body.track_id)
+            if tag.packet_type == SEQUENCE_START:
+                codec.configure(body.data, (bitrates_bps or {}).get(body.track_id))
+            elif tag.packet_type == _MULTICHANNEL_CONFIG:
+                codec.set_channels(parse_channel_count(body.data))
+            elif (sound := codec.read(body.data)) is not None:
+                packets.append(self._packet(sound, timestamp, tag.offset_ticks, body.track_id))
+        return packets
 
-    def _read_header(self, header: bytes, bitrate_bps: int | None) -> None:
-        if header and header != self._header:
-            self._track = aac_track(header, bitrate_bps)
-            self._header = header
+    def _read_legacy(self, payload: bytes, timestamp: int, bitrates_bps: Mapping[int, int]) -> list[Packet]:
+        """Read a tag with a sound format, the form that nearly all encoders use for AAC."""
+        fourcc = _legacy_fourcc(payload[0] >> 4)
+        codec = self._codec(fourcc, 0)
+        has_type = fourcc == _AAC_FOURCC
+        kind = payload[1] if has_type else CODED_FRAMES
+        if kind == SEQUENCE_START:
+            codec.configure(payload[2:], bitrates_bps.get(0))
+        if kind != CODED_FRAMES:
+            return []
+        sound = codec.read(payload[2:] if has_type else payload[1:])
+        return [] if sound is None else [self._packet(sound, timestamp, 0, 0)]
 
-    def _read_frame(self, data: bytes, timestamp: int, track: AudioTrack) -> Packet | None:
-        data = strip_adts(data)
-        if not data:
-            return None
-        time = self._clock.unwrap(timestamp) * TICKS_PER_MS
-        return Packet(track, time, time, data, is_keyframe=True)
+    def _packet(self, sound: Sound, timestamp: int, offset_ticks: int, track_id: int) -> Packet:
+        time = self._clock.unwrap(timestamp) * TICKS_PER_MS + offset_ticks
+        return Packet(sound.track, time, time, sound.data, True, track_id)
 
-
-def _read_plain(payload: bytes) -> tuple[int, bytes]:
-    codec = payload[0] >> 4
-    if codec != _AAC:
-        raise _refusal(_CODEC_NAMES.get(codec, f"number {codec}"))
-    return payload[1], payload[2:]
-
-
-def _read_enhanced(payload: bytes) -> tuple[int, bytes]:
-    """Read a tag of Enhanced RTMP v2, whose packet types 0 and 1 are those of AAC."""
-    kind, fourcc = payload[0] & 0x0F, payload[1:5]
-    if kind == _ENHANCED_MULTITRACK:
-        detail = "several audio tracks over Enhanced RTMP are not supported: set the encoder to one track"
-        raise RefusedError("NetStream.Publish.Rejected", detail)
-    if fourcc != b"mp4a":
-        name = _FOURCC_NAMES.get(fourcc, repr(fourcc)[2:-1])
-        raise _refusal(f"{name} over Enhanced RTMP")
-    return kind, payload[5:]
+    def _codec(self, fourcc: bytes, track_id: int) -> AudioCodec:
+        track = self._tracks.get(track_id)
+        if track is None or track.fourcc != fourcc:
+            if fourcc not in _CODECS:
+                raise refuse_codec("audio", fourcc, {}, _REMEDY)
+            if track is None and len(self._tracks) == MAX_TRACKS:
+                raise refuse_tracks("audio")
+            track = self._tracks[track_id] = _Track(fourcc, _CODECS[fourcc]())
+        return track.codec
 
 
-def _refusal(name: str) -> RefusedError:
-    detail = f"audio codec {name} is not supported: set the encoder to AAC"
-    return RefusedError("NetStream.Publish.Rejected", detail)
+def _legacy_fourcc(sound_format: int) -> bytes:
+    if sound_format in _LEGACY_CODECS:
+        return _LEGACY_CODECS[sound_format]
+    name = _LEGACY_NAMES.get(sound_format, f"number {sound_format}")
+    detail = f"audio codec {name} is not supported: set the encoder to {_REMEDY}"
+    raise RefusedError("NetStream.Publish.Rejected", detail)

@@ -40,7 +40,7 @@ from rtmp.message import (
     split_aggregate,
     user_control,
 )
-from rtmp.metadata import bitrate_bps, read_metadata
+from rtmp.metadata import bitrates_bps, read_metadata
 from rtmp.session import WINDOW_BYTES, CommandSession, PublishState
 from rtmp.video import VideoTagReader
 
@@ -85,8 +85,8 @@ class ServerConnection:
         clock = TimestampUnwrapper()
         self._video = VideoTagReader(clock)
         self._audio = AudioTagReader(clock)
-        self._video_bps: int | None = None
-        self._audio_bps: int | None = None
+        self._video_bps: dict[int, int] = {}
+        self._audio_bps: dict[int, int] = {}
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes of the peer, read at `now`.
@@ -237,15 +237,15 @@ class ServerConnection:
 
     def _on_audio(self, message: Message) -> None:
         if self._session.state is PublishState.PUBLISHING:
-            self._on_packet(self._audio.read(message.payload, message.timestamp, self._audio_bps))
+            self._on_packets(self._audio.read(message.payload, message.timestamp, self._audio_bps))
 
     def _on_video(self, message: Message) -> None:
         if self._session.state is PublishState.PUBLISHING:
-            self._on_packet(self._video.read(message.payload, message.timestamp, self._video_bps))
+            self._on_packets(self._video.read(message.payload, message.timestamp, self._video_bps))
 
-    def _on_packet(self, packet: Packet | None) -> None:
-        if packet is not None:
-            self._events.append(packet)
+    def _on_packets(self, packets: list[Packet]) -> None:
+        if packets:
+            self._events.extend(packets)
             self._expect("no audio or video", self._limits.idle_timeout_s)
 
     def _on_aggregate(self, message: Message) -> None:
@@ -256,8 +256,8 @@ class ServerConnection:
     def _on_data(self, message: Message) -> None:
         metadata = read_metadata(message)
         if metadata is not None and self._session.state is PublishState.PUBLISHING:
-            self._video_bps = bitrate_bps(metadata, "videodatarate")
-            self._audio_bps = bitrate_bps(metadata, "audiodatarate")
+            self._video_bps = bitrates_bps(metadata, "video")
+            self._audio_bps = bitrates_bps(metadata, "audio")
             self._events.append(MetadataReceived(metadata))
 
     def _on_user_control(self, message: Message) -> None:

@@ -1,4 +1,4 @@
-"""Real codec configurations and frames, made by the encoders of PyAV."""
+"""Real codec configurations and frames, made by the encoders of PyAV, and bits written by hand."""
 
 from __future__ import annotations
 
@@ -58,3 +58,10 @@ def encode_aac(rate: int, layout: str, seconds: float = 0.2) -> tuple[bytes, lis
     packets += [bytes(packet) for packet in context.encode(None)]
     assert context.extradata is not None
     return context.extradata, packets
+
+
+def bits(text: str) -> bytes:
+    """Pack digits, blanks left out, into bytes."""
+    text = text.replace(" ", "")
+    text += "0" * (-len(text) % 8)
+    return int(text, 2).to_bytes(len(text) // 8, "big")

@@ -208,7 +208,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("payload", "words"),
         [
-            (b"\x90hvc1", "HEVC over Enhanced RTMP is not supported"),
+            (b"\x90vvc1", "VVC over Enhanced RTMP is not supported"),
             (b"\x17\x01\0\0\0\0\0\0\x09\x65", "cut short"),
         ],
     )

@@ -12,18 +12,16 @@ from tests.rtmp.client import IDR, SLICE, avc_config, video_frame, video_header
 
 CONFIG = avc_config()
 OTHER = avc_config(640, 480)
-HEVC_HEADER = b"\x90hvc1"
 
 
 def opened(config: bytes = CONFIG) -> VideoTagReader:
     reader = VideoTagReader(TimestampUnwrapper())
-    assert reader.read(video_header(config), 0) is None
+    assert reader.read(video_header(config), 0) == []
     return reader
 
 
 def read(reader: VideoTagReader, payload: bytes, time_ms: int = 0) -> Packet:
-    packet = reader.read(payload, time_ms)
-    assert packet is not None
+    (packet,) = reader.read(payload, time_ms)
     return packet
 
 
@@ -47,15 +45,15 @@ def test_keyframe_is_an_idr_whatever_the_tag_says() -> None:
 
 
 def test_nothing_comes_before_a_header() -> None:
-    assert VideoTagReader(TimestampUnwrapper()).read(video_frame(IDR), 0) is None
+    assert VideoTagReader(TimestampUnwrapper()).read(video_frame(IDR), 0) == []
 
 
 def test_repeated_header_changes_nothing_and_another_one_does() -> None:
     reader = opened()
     first = read(reader, video_frame(IDR)).track
-    reader.read(video_header(CONFIG), 0, bitrate_bps=1)
+    reader.read(video_header(CONFIG), 0, bitrates_bps={0: 1})
     assert read(reader, video_frame(SLICE)).track is first
-    reader.read(video_header(OTHER), 0, bitrate_bps=2_000_000)
+    reader.read(video_header(OTHER), 0, bitrates_bps={0: 2_000_000})
     packet = read(reader, video_frame(IDR))
     assert size(packet) == (640, 480)
     assert packet.track.bitrate_bps == 2_000_000
@@ -108,7 +106,7 @@ def test_unit_of_256_bytes_is_not_taken_for_a_start_code() -> None:
 )
 def test_what_carries_no_picture_is_passed_over(name: str, payload: bytes) -> None:
     reader = opened()
-    assert reader.read(payload, 0) is None
+    assert reader.read(payload, 0) == []
     assert read(reader, video_frame(IDR)).is_keyframe
 
 
@@ -131,15 +129,17 @@ def test_damaged_header_is_refused() -> None:
 @pytest.mark.parametrize(
     ("payload", "words"),
     [
-        (HEVC_HEADER, "HEVC over Enhanced RTMP"),
-        (b"\x90av01", "AV1 over"),
-        (b"\x90\xffzz", "over Enhanced"),
-        (b"\x1c\x00\0\0\0", "HEVC"),
+        (b"\x90vp08", "VP8 over Enhanced RTMP"),
+        (b"\x91vvc1", "VVC over"),
+        (b"\x90\xffzzz", "over Enhanced"),
+        (b"\x96\x11vvc1\x00\x00\x00\x00", "VVC over"),
         (b"\x12abc", "H.263"),
         (b"\x1f", "number 15"),
     ],
 )
 def test_other_codecs_are_refused_by_name(payload: bytes, words: str) -> None:
-    with pytest.raises(RefusedError, match=f"{words}.* is not supported: set the encoder to H.264") as caught:
+    with pytest.raises(
+        RefusedError, match=f"{words}.* is not supported: set the encoder to H.264, HEVC, AV1 or VP9"
+    ) as caught:
         VideoTagReader(TimestampUnwrapper()).read(payload, 0)
     assert caught.value.code == "NetStream.Publish.Rejected"

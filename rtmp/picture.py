@@ -1,0 +1,43 @@
+"""What the reader of video tags needs of a codec."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from media.packet import VideoTrack
+
+
+class Frame(NamedTuple):
+    """A coded picture in the form that packets have; a tuple, because one is made for every packet."""
+
+    track: VideoTrack
+    data: bytes
+    is_keyframe: bool
+
+
+class VideoCodec(Protocol):
+    """The state of one track of video: its configuration, and frames in, frames out."""
+
+    has_composition_time: bool
+    """Whether coded frames of Enhanced RTMP have 24 bits of composition time before them."""
+
+    def configure(self, record: bytes, bitrate_bps: int | None) -> None:
+        """Take a decoder configuration record; encoders repeat it, and only another one is a change.
+
+        Raises:
+            PeerError: it is damaged.
+        """
+
+    def read(self, data: bytes, is_key_tag: bool) -> Frame | None:
+        """Read what a tag holds behind its headers.
+
+        Args:
+            data: of the tag.
+            is_key_tag: whether the tag says that it holds a keyframe.
+
+        Returns:
+            The frame, None when there is no picture in it, or no configuration yet.
+
+        Raises:
+            PeerError: the frame is damaged.
+        """
