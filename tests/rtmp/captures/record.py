@@ -1,7 +1,8 @@
 """Record what encoders send: `python -m tests.rtmp.captures.record [name ...]` writes `<name>.bin` beside this file.
 
-Each encoder publishes a second of a test picture and a tone, and ends by itself. It is answered as the server would, up to
-the first thing that is refused; from then on it is only listened to, so that forms which are not read yet can be recorded.
+Each encoder publishes a second of a test picture and a tone, and ends by itself. It is answered as the server would,
+up to the first thing that is refused; from then on it is only listened to, so that forms which are not read yet can be
+recorded.
 """
 
 from __future__ import annotations
