@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.clip import RESULTS
 from tests.fuzz.reduce import reduce
 from tests.fuzz.seed import CORPUS, seeds

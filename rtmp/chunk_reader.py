@@ -22,6 +22,11 @@ MAX_PENDING_BYTES = 12 << 20
 """Unfinished messages of all chunk streams together: one of the largest, and the small ones in between."""
 MAX_CHUNK_STREAMS = 64
 """Encoders use three to eight."""
+MIN_MESSAGE_BYTES = 8
+"""On the wire, on average: real messages are longer. A message costs a few microseconds however short it is, so a read
+full of headers without payload would hold up everybody else."""
+MAX_CREDIT_BYTES = 256 << 10
+"""How far ahead of that average a peer may get."""
 MAX_DELTA_FROM_ABSOLUTE_MS = 1000
 """Up to here the absolute time of a type 0 chunk is the delta of a type 3 message after it: so says the
 specification, and FFmpeg counts on it. librtmp means "the same time", which hours into a stream is saner."""
@@ -78,9 +83,11 @@ class ChunkReader:
         self._current: _ChunkStream | None = None
         self._chunk_left = 0
         self._pending_bytes = 0
+        self._credit_bytes = MAX_CREDIT_BYTES
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes of the peer."""
+        self._credit_bytes = min(self._credit_bytes + len(data), MAX_CREDIT_BYTES)
         self._data = self._data[self._position :] + data if self._position < len(self._data) else data
         self._position = 0
 
@@ -91,6 +98,9 @@ class ChunkReader:
             PeerError: the peer broke the chunk protocol or a bound; the reader is of no use after that.
         """
         while (message := self._take_message() or self._read_message()) is not None:
+            self._credit_bytes -= MIN_MESSAGE_BYTES
+            if self._credit_bytes < 0:
+                raise PeerError(f"messages of less than {MIN_MESSAGE_BYTES} bytes on average")
             if message.type_id > ABORT:
                 break
             if message.type_id == SET_CHUNK_SIZE:
