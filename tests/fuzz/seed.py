@@ -126,6 +126,21 @@ def _session_seeds() -> list[bytes]:
     return [whole, *(opening + step for step in rest), *(raw_step(capture[:4000]) for capture in _captures())]
 
 
+def _amf3_seeds() -> list[bytes]:
+    string, name = b"\x06\x07abc", b"\x03x"
+    array = b"\x09\x05" + name + b"\x04\x8f\x00" + b"\x01" + string + b"\x09\x00"
+    typed = b"\x0a\x23\x05ab" + name + name + b"\x05" + bytes(8) + b"\x03" + b"\x0a\x01"
+    dynamic = b"\x0a\x0b\x01" + name + b"\x02" + b"\x01"
+    vectors = b"\x0d\x05\x00" + bytes(8) + b"\x0f\x03\x00" + bytes(8) + b"\x10\x03\x00\x01\x02"
+    nested = b"".join(b"\x09\x03\x01" * 12 + bytes([0x09, 2 * last]) for last in (0, 0, 12, 24, 36, 48))
+    return [
+        array + typed,
+        dynamic + vectors,
+        b"\x08\x01" + bytes(8) + b"\x0c\x03a\x11\x03\x00\x06\x00\x01",
+        nested,
+    ]
+
+
 _SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "handshake": lambda: [
         b"\x00" + HELLO,
@@ -136,6 +151,7 @@ _SEEDS: dict[str, Callable[[], list[bytes]]] = {
     ],
     "chunk": _chunk_seeds,
     "amf0": lambda: [_METADATA, _CONNECT, serialize_values([[1.0, True, None, "x" * 70_000]])],
+    "amf3": _amf3_seeds,
     "tag": lambda: [b"".join(_media()), *_enhanced()],
     "session": _session_seeds,
 }

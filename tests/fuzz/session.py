@@ -38,7 +38,7 @@ _TYPES = (
     VIDEO, AUDIO, DATA_AMF0, DATA_AMF3, COMMAND_AMF0, COMMAND_AMF3, USER_CONTROL, WINDOW_ACKNOWLEDGEMENT_SIZE,
     SET_CHUNK_SIZE, ABORT, AGGREGATE,
 )  # fmt: skip
-_RAW, _WAIT, _CLOSE, _CANNED = 11, 12, 13, 14
+_RAW, _WAIT, _CLOSE, _CANNED, _MOVE = 11, 12, 13, 14, 15
 _CLIENT = Client()
 _COMMANDS = (
     _CLIENT.connect(),
@@ -105,10 +105,11 @@ class Conversation:
         self._time_ms = 0
         self._writer = ChunkWriter()
         self._core = ServerConnection(self._now)
-        self._steps: dict[int, Callable[[Step], None]] = {
+        self._steps: dict[int, Callable[[Step], object]] = {
             _RAW: lambda step: self.feed(step.payload),
             _WAIT: self._wait,
             _CLOSE: lambda step: self._core.close_with("NetStream.Publish.Rejected", "closed by the fuzzer"),
+            _MOVE: lambda step: self._core.request_reconnect("the server is drained"),
             _CANNED: lambda step: self.feed(_COMMANDS[step.detail % len(_COMMANDS)]),
         }
 

@@ -11,6 +11,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from media.error import PeerError
+from rtmp import amf3
+from rtmp.amf import MAX_DEPTH, MAX_VALUES, AmfValue
 from rtmp.amf0 import parse_values, serialize_values
 from rtmp.chunk import Message
 from rtmp.chunk_reader import MAX_CHUNK_STREAMS, MAX_PENDING_BYTES, ChunkReader
@@ -52,7 +54,7 @@ def chunk_stream(data: bytes) -> None:
     assert _messages(list(_pieces(data[1:], data[:1]))) == _messages([data[1:]])
 
 
-def amf0(data: bytes) -> None:
+def amf0_values(data: bytes) -> None:
     """Parse values; what was parsed can be written, and is written the same after another reading."""
     with contextlib.suppress(PeerError):
         values = parse_values(data)
@@ -62,13 +64,32 @@ def amf0(data: bytes) -> None:
             assert serialize_values(parse_values(wire)) == wire
 
 
+def amf3_values(data: bytes) -> None:
+    """Parse values; references make neither more nor deeper ones of them than the bounds allow."""
+    with contextlib.suppress(PeerError):
+        values = amf3.parse_values(data)
+        assert held_bytes(values) <= OVERHEAD_BYTES + 128 * len(data)
+        size, depth = _size(values)
+        assert size <= MAX_VALUES + 1
+        assert depth <= MAX_DEPTH + 2
+
+
 TARGETS: dict[str, Callable[[bytes], object]] = {
     "handshake": handshake,
     "chunk": chunk_stream,
-    "amf0": amf0,
+    "amf0": amf0_values,
+    "amf3": amf3_values,
     "tag": play_tags,
     "session": play_session,
 }
+
+
+def _size(value: AmfValue) -> tuple[int, int]:
+    """Count the values that are reached on all ways, and the deepest nesting."""
+    if not isinstance(value, list | dict):
+        return 1, 1
+    members = [_size(member) for member in (value.values() if isinstance(value, dict) else value)]
+    return 1 + sum(size for size, _ in members), 1 + max((depth for _, depth in members), default=0)
 
 
 def _pieces(data: bytes, size: bytes) -> Iterator[bytes]:
