@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN    := .venv/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help setup run demo test lint fmt web bench chaos soak lock clean
+.PHONY: help setup run demo test lint fmt web bench chaos soak fuzz lock clean
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -58,13 +58,17 @@ fmt: .venv/.dev ## format the code
 
 bench: setup .venv/.dev ## benchmarks; writes benchmarks/results/*.json
 	@scripts/system-packages
-	@for script in rtmp_parse ladder hls_latency page; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for script in rtmp_parse rtmp_publishers ladder hls_latency page; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 chaos: setup .venv/.dev ## kill workers and the server under a broadcast, report what viewers lose
 	@$(BIN)/python benchmarks/chaos.py
 
 soak: setup .venv/.dev ## a long broadcast: make soak MINUTES=10
 	@$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),10)
+
+fuzz: setup .venv/.dev ## look for inputs that break the RTMP parsers: make fuzz MINUTES=10 (Linux on x86-64)
+	@$(PIP) --no-deps -r requirements/fuzz.lock
+	@$(BIN)/python benchmarks/fuzz.py --minutes $(or $(MINUTES),10)
 
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 lock: ## renew the pinned dependencies (needs uv)

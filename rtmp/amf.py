@@ -25,6 +25,8 @@ class AmfSource:
         self._position = 0
         self.count = 0
         """Values counted so far."""
+        self.deepest = 0
+        """Depth of the deepest of them."""
 
     @property
     def is_at_end(self) -> bool:
@@ -68,6 +70,7 @@ class AmfSource:
             raise PeerError(f"AMF message with more than {MAX_VALUES} values")
         if depth > MAX_DEPTH:
             raise PeerError(f"AMF objects nested more than {MAX_DEPTH} deep")
+        self.deepest = max(self.deepest, depth)
 
 
 def pack_double(value: float) -> bytes:

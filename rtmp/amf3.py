@@ -3,8 +3,8 @@
 Only read: servers answer in AMF 0, which every client of object encoding 3 takes. Numbers become `float`,
 objects and dictionaries `dict`, arrays and vectors `list`; an array with both kinds of members becomes a dict.
 Bytes become None, as nothing in RTMP says something with them. References are followed: one counts as all the
-values that it stands for, so that few bytes cannot become many values, and one to an object that is not
-finished, a cycle, becomes None.
+values that it stands for, as deep as they are, so that few bytes cannot become many or deeply nested values; one
+to an object that is not finished, a cycle, becomes None.
 """
 
 from __future__ import annotations
@@ -34,10 +34,13 @@ class _Traits:
 
 @dataclass(slots=True)
 class _Seen:
-    """An entry of the table of objects; `size` is 0 while it is being read."""
+    """An entry of the table of objects; `size` and `height` are 0 while it is being read."""
 
     value: AmfValue = None
     size: int = 0
+    """How many values there are in it, itself included."""
+    height: int = 0
+    """How much deeper than it the deepest of them is."""
 
 
 def parse_values(data: bytes) -> list[AmfValue]:
@@ -129,13 +132,15 @@ class Amf3Reader:
         head = self._take_u29()
         if not head & 1:
             seen = _entry(self._seen, head >> 1)
-            self._source.enter(depth, seen.size)
+            self._source.enter(depth + seen.height, seen.size)
             return seen.value
-        place, before = _Seen(), self._source.count
+        place, count, deepest = _Seen(), self._source.count, self._source.deepest
         self._seen.append(place)
-        value = read(head >> 1, depth + 1)
-        place.value, place.size = value, 1 + self._source.count - before
-        return value
+        self._source.deepest = depth
+        place.value = read(head >> 1, depth + 1)
+        place.size, place.height = 1 + self._source.count - count, self._source.deepest - depth
+        self._source.deepest = max(deepest, self._source.deepest)
+        return place.value
 
     def _read_text(self, size: int, _depth: int) -> AmfValue:
         return self._take_text(size)

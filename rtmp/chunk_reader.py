@@ -3,10 +3,13 @@
 The reader keeps an offset into the bytes received last, and consumes payload as it arrives, so what it
 holds is bounded by the unfinished messages. Most of a video frame is a run of full chunks behind one-byte
 headers at a fixed distance: such a run is checked and joined by a few slice operations instead of chunk by
-chunk.
+chunk. A message of the usual form whose bytes are all there is taken in one step (`_take_message`); whatever is
+unusual about one, from an extended timestamp to a missing byte, leaves it to the general way by `_read_header`.
 """
 
 from __future__ import annotations
+
+import struct
 
 from media.error import PeerError
 from rtmp.chunk import ABORT, DEFAULT_CHUNK_SIZE, EXTENDED, SET_CHUNK_SIZE, Message
@@ -19,6 +22,11 @@ MAX_PENDING_BYTES = 12 << 20
 """Unfinished messages of all chunk streams together: one of the largest, and the small ones in between."""
 MAX_CHUNK_STREAMS = 64
 """Encoders use three to eight."""
+MIN_MESSAGE_BYTES = 8
+"""On the wire, on average: real messages are longer. A message costs a few microseconds however short it is, so a read
+full of headers without payload would hold up everybody else."""
+MAX_CREDIT_BYTES = 256 << 10
+"""How far ahead of that average a peer may get."""
 MAX_DELTA_FROM_ABSOLUTE_MS = 1000
 """Up to here the absolute time of a type 0 chunk is the delta of a type 3 message after it: so says the
 specification, and FFmpeg counts on it. librtmp means "the same time", which hours into a stream is saner."""
@@ -27,6 +35,8 @@ LARGE_CHUNK_SIZE = 1024
 """From here on joining slices is faster than deleting the bytes between them."""
 
 _HEADER_BYTES = (11, 7, 3, 0)
+_MESSAGE_HEADER = struct.Struct(">II")
+"""A one-byte basic header with the time behind it, then length and type: all of type 1, most of type 0."""
 
 
 class _ChunkStream:
@@ -50,6 +60,17 @@ class _ChunkStream:
         self.body = bytearray()
         """What there is of the unfinished message."""
 
+    def place(self, timestamp: int, stream_id: bytes) -> None:
+        """Take the time and message stream of a header of type 0."""
+        self.timestamp = timestamp
+        self.delta = timestamp if timestamp <= MAX_DELTA_FROM_ABSOLUTE_MS else 0
+        self.stream_id = int.from_bytes(stream_id, "little")
+
+    def move(self, delta: int) -> None:
+        """Take the time of a header of type 1 or 2."""
+        self.delta = delta
+        self.timestamp = (self.timestamp + delta) & 0xFFFFFFFF
+
 
 class ChunkReader:
     """Turns the byte stream of a peer into messages; follows Set Chunk Size and Abort by itself."""
@@ -62,9 +83,11 @@ class ChunkReader:
         self._current: _ChunkStream | None = None
         self._chunk_left = 0
         self._pending_bytes = 0
+        self._credit_bytes = MAX_CREDIT_BYTES
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes of the peer."""
+        self._credit_bytes = min(self._credit_bytes + len(data), MAX_CREDIT_BYTES)
         self._data = self._data[self._position :] + data if self._position < len(self._data) else data
         self._position = 0
 
@@ -74,7 +97,10 @@ class ChunkReader:
         Raises:
             PeerError: the peer broke the chunk protocol or a bound; the reader is of no use after that.
         """
-        while (message := self._read_message()) is not None:
+        while (message := self._take_message() or self._read_message()) is not None:
+            self._credit_bytes -= MIN_MESSAGE_BYTES
+            if self._credit_bytes < 0:
+                raise PeerError(f"messages of less than {MIN_MESSAGE_BYTES} bytes on average")
             if message.type_id > ABORT:
                 break
             if message.type_id == SET_CHUNK_SIZE:
@@ -82,6 +108,31 @@ class ChunkReader:
             elif message.type_id == ABORT:
                 self._abort(message.payload)
         return message
+
+    def _take_message(self) -> Message | None:
+        """Take a message behind a header of type 0 or 1 on a known chunk stream, if its chunks are there in a row."""
+        data, position = self._data, self._position
+        start = position + _MESSAGE_HEADER.size
+        if start + 4 > len(data) or self._current is not None:
+            return None
+        head, fields = _MESSAGE_HEADER.unpack_from(data, position)
+        stream = self._streams.get(head >> 24 & 0x3F)
+        value, length, chunk_type = head & EXTENDED, fields >> 8, head >> 30
+        if stream is None or stream.is_open:
+            return None
+        if chunk_type > 1 or value == EXTENDED or length > MAX_MESSAGE_BYTES:
+            return None
+        payload = self._take_payload(start if chunk_type else start + 4, length, stream.header)
+        if payload is None:
+            return None
+        stream.extended = None
+        stream.length = length
+        stream.type_id = fields & 0xFF
+        if chunk_type:
+            stream.move(value)
+        else:
+            stream.place(value, data[start : start + 4])
+        return Message(stream.id, stream.timestamp, stream.type_id, stream.stream_id, payload)
 
     def _read_message(self) -> Message | None:
         """Read chunks until a message is complete or no more bytes are there."""
@@ -160,12 +211,9 @@ class ChunkReader:
                 raise PeerError(f"message of {stream.length} bytes; up to {MAX_MESSAGE_BYTES} are accepted")
             stream.type_id = fields & 0xFF
         if chunk_type == 0:
-            stream.stream_id = int.from_bytes(data[position + 7 : position + 11], "little")
-            stream.timestamp = value
-            stream.delta = value if value <= MAX_DELTA_FROM_ABSOLUTE_MS else 0
+            stream.place(value, data[position + 7 : position + 11])
         else:
-            stream.delta = value
-            stream.timestamp = (stream.timestamp + value) & 0xFFFFFFFF
+            stream.move(value)
         stream.is_open = True
         return end
 
@@ -184,8 +232,14 @@ class ChunkReader:
         return end
 
     def _take_whole(self, stream: _ChunkStream) -> bytes | None:
-        """Take the payload of a message whose chunks are all there, one after the other."""
-        data, start, size, length = self._data, self._position, self.chunk_size, stream.length
+        """Take the payload of a message that has just begun, as `_take_payload` does."""
+        if stream.extended is not None and stream.length > self.chunk_size:
+            return None
+        return self._take_payload(self._position, stream.length, stream.header)
+
+    def _take_payload(self, start: int, length: int, header: bytes) -> bytes | None:
+        """Take the payload of a message whose chunks are all there, one after the other behind one-byte headers."""
+        data, size = self._data, self.chunk_size
         if length <= size:
             end = start + length
             if end > len(data):
@@ -194,9 +248,7 @@ class ChunkReader:
             return data[start:end]
         separators = (length - 1) // size
         end = start + length + separators
-        if end > len(data) or not stream.header or stream.extended is not None:
-            return None
-        if data[start + size : end : size + 1] != stream.header * separators:
+        if end > len(data) or not header or data[start + size : end : size + 1] != header * separators:
             return None
         self._position = end
         return _join_run(data, start, end, size)

@@ -69,6 +69,11 @@ DOUBLING = array(60, b"\x03") + b"".join(array(60, b"\x09" + bytes([index << 1])
         ("no such traits", b"\x0a\x01", "never sent"),
         ("class of its own", b"\x0a\x07\x03x", "its own program"),
         ("too deep", b"\x09\x03\x01" * (MAX_DEPTH + 1) + b"\x01", "deep"),
+        (
+            "too deep by a reference",
+            b"\x09\x03\x01" * 9 + b"\x01" + b"\x09\x03\x01" * 9 + b"\x09\x00",
+            "deep",
+        ),
         ("too many", b"\x01" * (MAX_VALUES + 1), "more than"),
         ("too many by reference", DOUBLING, "more than"),
         ("too many in a vector", b"\x0d\xff\xff\xff\xff\x00", "more than"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -9,17 +12,106 @@ from pathlib import Path
 import pytest
 
 from media.packet import AudioTrack, Packet, VideoTrack
-from rtmp.event import MetadataReceived, PublishRequested
+from rtmp.event import MetadataReceived, PublishEnded, PublishRequested
 from tests.rtmp.client import Driver
 
 CAPTURES = Path(__file__).parent / "captures"
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a recording of one second has to turn into."""
+
+    name: str
+    encoder: str
+    """Part of the encoder's name in `connect`."""
+    video: str = "h264"
+    audio: str = "aac"
+    channels: int = 2
+    sample_rate: int = 48_000
+    frames_per_second: float = 48_000 / 1024
+    video_tracks: int = 1
+
+
+RECORDINGS = [
+    Recording("ffmpeg51", "Lavf59"),
+    Recording("ffmpeg", "Lavf63"),
+    Recording("ffmpeg_aac51", "Lavf63", channels=6),
+    Recording("gst_rtmp2sink", "LNX 10,0,32,18"),
+    Recording("gst_rtmpsink", ""),
+]
+
+
+def replay(pieces: Iterator[bytes]) -> Driver:
+    driver = Driver()
+    driver.feed(*pieces)
+    assert driver.connection.data_to_send() == b""
+    return driver
+
+
+def split(data: bytes, size: int) -> Iterator[bytes]:
+    return (data[start : start + size] for start in range(0, len(data), size))
+
+
+def split_anywhere(data: bytes, source: random.Random) -> Iterator[bytes]:
+    cuts = sorted(source.sample(range(1, len(data)), 40))
+    return (data[start:end] for start, end in pairwise([0, *cuts, len(data)]))
+
+
+@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.name)
+def test_a_whole_publication(recording: Recording) -> None:
+    data = (CAPTURES / f"{recording.name}.bin").read_bytes()
+    driver = replay(iter([data]))
+
+    request, *media, end = driver.events
+    assert isinstance(request, PublishRequested)
+    assert (request.app, request.stream_key) == ("live", "key")
+    assert recording.encoder in request.encoder
+    assert isinstance(end, PublishEnded)
+    assert [event for event in media if isinstance(event, MetadataReceived)]
+
+    packets = [event for event in media if isinstance(event, Packet)]
+    video = [packet for packet in packets if packet.is_video]
+    assert {packet.track_id for packet in video} == set(range(recording.video_tracks))
+    for track_id in range(recording.video_tracks):
+        check_video(recording, [packet for packet in video if packet.track_id == track_id])
+    check_audio(recording, [packet for packet in packets if not packet.is_video])
+    assert driver.statuses()[0][0] == "NetStream.Publish.Start"
+
+
+def check_video(recording: Recording, video: list[Packet]) -> None:
+    track = video[0].track
+    assert isinstance(track, VideoTrack)
+    assert {packet.track for packet in video} == {track}
+    assert (track.codec, track.height) == (recording.video, 240 if not video[0].track_id else 120)
+    assert [packet.is_keyframe for packet in video] == [True] + [False] * 9
+    assert {after.dts - before.dts for before, after in pairwise(video)} == {100 * 90}
+
+
+def check_audio(recording: Recording, audio: list[Packet]) -> None:
+    track = audio[0].track
+    assert isinstance(track, AudioTrack)
+    assert {packet.track for packet in audio} == {track}
+    assert (track.codec, track.sample_rate) == (recording.audio, recording.sample_rate)
+    assert track.channels == recording.channels
+    assert abs(len(audio) - recording.frames_per_second) <= 3
+
+
+@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.name)
+def test_a_publication_split_anywhere(recording: Recording) -> None:
+    data = (CAPTURES / f"{recording.name}.bin").read_bytes()
+    whole = replay(iter([data]))
+    source = random.Random(recording.name)  # noqa: S311 repeatable, not secret
+    for pieces in [split(data, 1), split(data, 1460), *(split_anywhere(data, source) for _ in range(10))]:
+        again = replay(pieces)
+        assert again.events == whole.events
+        assert again.commands() == whole.commands()
+
+
 @pytest.mark.parametrize("size", [60_000, 4096, 1])
 def test_obs_29_publishes(size: int) -> None:
     data = (CAPTURES / "obs29.bin").read_bytes()
-    driver = Driver()
-    driver.feed(*(data[start : start + size] for start in range(0, len(data), size)))
+    driver = replay(split(data, size))
 
     request, metadata, *packets = driver.events
     assert isinstance(request, PublishRequested)

@@ -34,6 +34,23 @@ def video(time: int, payload: bytes, chunk_stream_id: int = 4) -> Message:
 
 
 CASES: list[tuple[str, list[Message], bytes]] = [
+    (
+        "a two-byte id that looks like a header of type 1",
+        [video(5, b"abc", 68), video(6, b"abc"), video(9, b"abc")],
+        header(0, 68, 5, 3) + b"abc" + header(0, 4, 6, 3) + b"abc" + header(1, 4, 3, 3) + b"abc",
+    ),
+    (
+        "types 0 and 1 over two chunks",
+        [video(5, PAYLOAD[:200]), video(45, PAYLOAD[:129])],
+        header(0, 4, 5, 200)
+        + PAYLOAD[:128]
+        + header(3, 4)
+        + PAYLOAD[128:200]
+        + header(1, 4, 40, 129)
+        + PAYLOAD[:128]
+        + header(3, 4)
+        + PAYLOAD[128:129],
+    ),
     ("empty message", [video(5, b"")], header(0, 4, 5, 0)),
     ("one chunk", [video(5, b"abc")], header(0, 4, 5, 3) + b"abc"),
     ("exactly one chunk", [video(5, PAYLOAD[:128])], header(0, 4, 5, 128) + PAYLOAD[:128]),
