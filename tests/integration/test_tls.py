@@ -64,9 +64,24 @@ async def test_publishing_over_tls_goes_on_while_the_certificate_changes(
             end = sequence((await server.wait_for(playlist)).text)
             await until_sequence(server, playlist, end + 2)
             assert encoder.returncode is None
+            assert await plain_answer(ports[1]) == b""
         assert await server.stop() == 0
     log = (tmp_path / "server.log").read_text()
     assert log.count("rtmp publishing") == 1
+    assert "Traceback" not in log
+
+
+async def plain_answer(port: int) -> bytes:
+    """Speak plain HTTP to a port."""
+    async with asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        try:
+            return await reader.read()
+        except ConnectionResetError:
+            return b""
+        finally:
+            writer.close()
 
 
 async def renew(server: Server, files: CertificateFiles, folder: Path, ports: list[int]) -> None:
