@@ -69,6 +69,9 @@ class Discard:
     def note_dropped(self, count: int) -> None:
         """Discard it."""
 
+    def hold_s(self) -> float:
+        return 0.0
+
     async def ready(self) -> None:
         """Take more at once."""
 

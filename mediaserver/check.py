@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from media.error import ConfigError
+from mediaserver.certificate import open_certificate
 from mediaserver.config import Settings
 from mediaserver.config_rule import remarks
 from mediaserver.encoder_check import EncoderState, try_encoders
@@ -49,6 +50,7 @@ def examine() -> Report:
     else:
         report.remarks += remarks(settings)
         _examine_ports(settings, report)
+        _examine_certificate(settings, report)
         _examine_folder(settings.data_dir, report)
     report.encoders = try_encoders()
     missing = [encoder for encoder in report.encoders if encoder.is_needed and encoder.fault]
@@ -78,12 +80,21 @@ def render(report: Report) -> str:
 
 
 def _examine_ports(settings: Settings, report: Report) -> None:
-    wanted = (("PORT", settings.host, settings.port), ("RTMP_PORT", settings.rtmp_host, settings.rtmp_port))
+    wanted = [("PORT", settings.host, settings.port), ("RTMP_PORT", settings.rtmp_host, settings.rtmp_port)]
+    if settings.rtmps_port:
+        wanted.append(("RTMPS_PORT", settings.rtmp_host, settings.rtmps_port))
     for name, host, port in wanted:
         fault = port_fault(host, port)
         report.ports[name] = f"{port or 'any'} {fault or 'free'}"
         if fault:
             report.problems.append(f"{name}: {port} on {host} cannot be used: {fault}")
+
+
+def _examine_certificate(settings: Settings, report: Report) -> None:
+    try:
+        open_certificate(settings)
+    except ConfigError as error:
+        report.problems += error.problems
 
 
 def port_fault(host: str, port: int) -> str | None:

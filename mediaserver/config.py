@@ -21,6 +21,10 @@ class Settings(BaseSettings):
     host: setting.Host = "0.0.0.0"  # noqa: S104 a server for others by default
     rtmp_host: setting.Host = "0.0.0.0"  # noqa: S104 likewise
     rtmp_port: setting.Port = 1935
+    rtmps_port: setting.PortOrOff = None
+    """None: off; likewise 0 without a certificate."""
+    tls_cert_file: setting.File = None
+    tls_key_file: setting.File = None
     rtmp_server_url: setting.RtmpAddress = ""
     cdn_hls_base_url: setting.HttpAddress = ""
     cdn_webrtc_base_url: setting.WebRtcAddress = ""
@@ -61,6 +65,3 @@ class Settings(BaseSettings):
     social_graph_grpc_url: str = ""
     storage_url: SecretStr = SecretStr("")
     jwt_jwks_url: str = ""
-    rtmps_port: str = ""
-    tls_cert_file: str = ""
-    tls_key_file: str = ""

@@ -15,9 +15,6 @@ UNSUPPORTED: dict[str, str] = {
     "social_graph_grpc_url": "followers are kept under DATA_DIR",
     "storage_url": "recordings are not made",
     "jwt_jwks_url": "access tokens are signed with JWT_SECRET or a secret made in DATA_DIR",
-    "rtmps_port": "RTMP is served without TLS; put a TLS proxy in front",
-    "tls_cert_file": "HTTP is served without TLS; put a TLS proxy in front",
-    "tls_key_file": "HTTP is served without TLS; put a TLS proxy in front",
 }
 """What would change where data goes or who is let in: to ignore it would be dangerous."""
 
@@ -50,8 +47,30 @@ def contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
             ("segment_s", "target_duration_s"),
             f"SEGMENT_S: '{settings.segment_s:g}' is not accepted; it takes {limit}",
         )
-    if settings.port == settings.rtmp_port != 0 and _same_host(settings.host, settings.rtmp_host):
-        yield ("port", "rtmp_port"), f"RTMP_PORT: '{settings.rtmp_port}' is not accepted; PORT has it already"
+    yield from _port_contradictions(settings)
+    yield from _tls_contradictions(settings)
+
+
+def _port_contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    http = settings.port if _same_host(settings.host, settings.rtmp_host) else 0
+    taken = {http: "port"}
+    for name, port in (("rtmp_port", settings.rtmp_port), ("rtmps_port", settings.rtmps_port)):
+        other = taken.get(port) if port else None
+        if other is not None:
+            yield (other, name), f"{name.upper()}: '{port}' is not accepted; {other.upper()} has it already"
+        elif port:
+            taken[port] = name
+
+
+def _tls_contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    names = ("tls_cert_file", "tls_key_file")
+    given = [name for name in names if getattr(settings, name) is not None]
+    if len(given) == 1:
+        (missing,) = set(names) - set(given)
+        yield names, f"{given[0].upper()} is of no use without {missing.upper()}"
+    if settings.rtmps_port and not given:
+        needs = "it takes a certificate: TLS_CERT_FILE and TLS_KEY_FILE"
+        yield ("rtmps_port", *names), f"RTMPS_PORT: '{settings.rtmps_port}' is not accepted; {needs}"
 
 
 def remarks(settings: Settings) -> list[str]:
@@ -70,10 +89,7 @@ def remarks(settings: Settings) -> list[str]:
 def _is_set(settings: Settings, name: str) -> bool:
     value = getattr(settings, name)
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
-    is_default = (name == "storage_url" and text.startswith("file:")) or (
-        name == "rtmps_port" and text in ("0", "off")
-    )
-    return bool(text) and not is_default
+    return bool(text) and not (name == "storage_url" and text.startswith("file:"))
 
 
 def _same_host(one: str, other: str) -> bool:

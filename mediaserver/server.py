@@ -15,6 +15,7 @@ from aiohttp import web
 from control_api.playback import PlaybackSigner
 from hls.config import HlsConfig
 from media.error import ConfigError, os_reason
+from mediaserver.certificate import Certificate, open_certificate
 from mediaserver.config import Settings
 from mediaserver.control import open_control_plane
 from mediaserver.demo import demo_broadcast, ready_stream
@@ -24,7 +25,7 @@ from mediaserver.live.session import Graces
 from mediaserver.live.stage import Stage
 from mediaserver.place import Places
 from mediaserver.secret import access_secret
-from rtmp.server import RtmpServer
+from rtmp.server import RtmpServer, TlsPort
 from transcode.supervisor import WorkerPool
 
 log = structlog.get_logger(__name__)
@@ -64,20 +65,22 @@ async def serve(settings: Settings, *, demo: bool = False) -> None:
         secret = access_secret(settings)
         playback = PlaybackSigner(secret)
         stage = _make_stage(settings, pool, playback)
-        rtmp = RtmpServer(stage, settings.rtmp_host, settings.rtmp_port)
+        certificate = open_certificate(settings)
+        if certificate is not None:
+            await stack.enter_async_context(certificate.watching())
+        rtmp = _make_rtmp(settings, stage, certificate)
         control = await stack.enter_async_context(open_control_plane(settings, secret, stage))
         application = make_application(settings, stage, control, playback, rtmp)
-        http_port = await stack.enter_async_context(_serving_http(settings, application))
+        http_port = await stack.enter_async_context(_serving_http(settings, application, certificate))
         stack.push_async_callback(_let_players_read, stage)
         stack.push_async_callback(stage.close)
         await pool.start()
         await stage.open(control.service)
         stack.push_async_callback(rtmp.close)
         await rtmp.start()
-        log.info(
-            "ready", http_port=http_port, rtmp_port=rtmp.port, seconds=round(time.monotonic() - started, 3)
-        )
-        places = Places(settings, http_port, rtmp.port)
+        seconds = round(time.monotonic() - started, 3)
+        log.info("ready", http_port=http_port, rtmp_port=rtmp.port, rtmps_port=rtmp.tls_port, seconds=seconds)
+        places = Places(settings, http_port, rtmp.port, rtmp.tls_port)
         if demo:
             demo_stream = await stack.enter_async_context(demo_broadcast(control.service, places.rtmp))
             places.tell(watch=demo_stream.id)
@@ -114,9 +117,21 @@ def _make_stage(settings: Settings, pool: WorkerPool, playback: PlaybackSigner) 
     )
 
 
+def _make_rtmp(settings: Settings, stage: Stage, certificate: Certificate | None) -> RtmpServer:
+    tls = None
+    if certificate is not None and settings.rtmps_port is not None:
+        tls = TlsPort(settings.rtmps_port, lambda: certificate.current)
+    return RtmpServer(stage, settings.rtmp_host, settings.rtmp_port, tls=tls)
+
+
 @asynccontextmanager
-async def _serving_http(settings: Settings, application: web.Application) -> AsyncIterator[int]:
-    """Serve HTTP; yields the port. At the end running answers get a moment, then their connections close."""
+async def _serving_http(
+    settings: Settings, application: web.Application, certificate: Certificate | None
+) -> AsyncIterator[int]:
+    """Serve HTTP, or HTTPS where there is a certificate; yields the port.
+
+    At the end running answers get a moment, then their connections close.
+    """
     runner = web.AppRunner(
         application,
         access_log=None,
@@ -127,7 +142,8 @@ async def _serving_http(settings: Settings, application: web.Application) -> Asy
     await runner.setup()
     try:
         try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
+            context = None if certificate is None else certificate.listening_context()
+            await web.TCPSite(runner, settings.host, settings.port, ssl_context=context).start()
         except OSError as error:
             where = f"PORT={settings.port}: cannot listen for HTTP on {settings.host}"
             raise ConfigError([f"{where}: {os_reason(error)}"]) from error

@@ -28,6 +28,10 @@ def _lower(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def _off(value: object) -> object:
+    return None if _lower(value) == "off" else value
+
+
 def _rungs(value: object) -> object:
     names = _words(_lower(value))
     if not isinstance(names, tuple) or not names or not set(names) <= set(LADDER):
@@ -67,6 +71,11 @@ _LIST = (NoDecode, BeforeValidator(_words))
 _GRACE = Field(ge=0, le=86_400)
 
 Port = Annotated[int, Field(ge=0, le=65_535), Accepts("a port from 0 to 65535; 0 is any free one")]
+PortOrOff = Annotated[
+    Annotated[int, Field(ge=0, le=65_535)] | None,
+    BeforeValidator(_off),
+    Accepts("off or a port from 0 to 65535; 0 is any free one"),
+]
 OtherPort = Annotated[int, Field(ge=1, le=65_535), Accepts("a port from 1 to 65535")]
 Host = Annotated[str, _HOST, Accepts("an IP address or a host name of this machine")]
 HostName = Annotated[str, _HOST_NAME]
@@ -97,6 +106,10 @@ Secret = Annotated[SecretStr, AfterValidator(_long_enough), Accepts("8 character
 Text = Annotated[str, Field(max_length=1000), Accepts("up to 1000 characters")]
 Folder = Annotated[
     Path, AfterValidator(lambda path: path.expanduser().absolute()), Accepts("the path of a folder")
+]
+File = Annotated[
+    Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] | None,
+    Accepts("the path of a file"),
 ]
 Switch = Annotated[bool, Accepts("true or false")]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000), Accepts("a whole number from 0")]

@@ -64,8 +64,7 @@ class Channel:
             self._tunnel.send(data)
             self._pass_on(self._tunnel)
         else:
-            self._writer.write(data)
-        self._check_unsent()
+            self._put(data)
 
     async def close(self, linger_s: float) -> None:
         """Close, leaving the peer some time to read what was written."""
@@ -75,7 +74,8 @@ class Channel:
                 self._pass_on(self._tunnel)
             async with asyncio.timeout(linger_s):
                 # Closing with bytes unread would reset the connection and lose the reason on its way.
-                self._writer.write_eof()
+                if not self._writer.transport.is_closing():
+                    self._writer.write_eof()
                 while await self._reader.read(READ_BYTES):
                     pass
         with contextlib.suppress(OSError, TimeoutError):
@@ -86,9 +86,11 @@ class Channel:
 
     def _pass_on(self, tunnel: TlsTunnel) -> None:
         if data := tunnel.data_to_send():
-            self._writer.write(data)
-            self._check_unsent()
+            self._put(data)
 
-    def _check_unsent(self) -> None:
-        if self._writer.transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+    def _put(self, data: bytes) -> None:
+        transport = self._writer.transport
+        if not transport.is_closing():  # uvloop takes nothing for a connection that is already lost
+            self._writer.write(data)
+        if transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
             raise PeerError("the peer does not read what it is answered")

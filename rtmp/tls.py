@@ -6,6 +6,7 @@ close one direction first, which is how a refused encoder gets to read why.
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 
 from media.error import PeerError
@@ -71,10 +72,8 @@ class TlsTunnel:
     def end(self) -> None:
         """Say that nothing more comes."""
         if self.is_open:
-            try:
+            with contextlib.suppress(ssl.SSLError):  # it wants the peer's goodbye, which nobody waits for
                 self._object.unwrap()
-            except ssl.SSLError:  # it wants to read the peer's goodbye, which nobody waits for
-                return
 
     def data_to_send(self) -> bytes:
         """Return what has to go to the socket now."""
@@ -82,12 +81,9 @@ class TlsTunnel:
 
     def _read(self) -> bytes:
         parts = []
-        try:
-            while True:
-                parts.append(self._object.read(RECORD_BYTES))
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLZeroReturnError:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            while part := self._object.read(RECORD_BYTES):
+                parts.append(part)
             self.is_ended = True
         return b"".join(parts)
 

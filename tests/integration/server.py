@@ -118,7 +118,7 @@ async def _read_ready(process: asyncio.subprocess.Process) -> tuple[str, str]:
     text = ""
     while line := (await process.stdout.readline()).decode():
         text += line
-        pages, rtmp = re.search(r"(http://\S+?)/?\s", text), re.search(r"(rtmp://\S+/live)\s", text)
+        pages, rtmp = re.search(r"(https?://\S+?)/?\s", text), re.search(r"(rtmp://\S+/live)\s", text)
         if pages and rtmp:
             return pages.group(1), rtmp.group(1)
     raise AssertionError(f"the server ended before it was ready: {text}")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
-from mediaserver.check import Report, port_fault, render
+import pytest
+
+from mediaserver.check import Report, examine, port_fault, render
 from mediaserver.encoder_check import EncoderState
+from tests.certificate import make_certificate
 
 
 def test_ports() -> None:
@@ -13,6 +17,29 @@ def test_ports() -> None:
         assert port_fault("127.0.0.1", taken.getsockname()[1]) == "Address already in use"
     assert port_fault("127.0.0.1", 0) is None
     assert port_fault("192.0.2.1", 0) is not None
+
+
+def test_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    files = make_certificate(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        variables = {
+            "PORT": "0",
+            "RTMP_PORT": "0",
+            "RTMPS_PORT": port,
+            "RTMP_HOST": "127.0.0.1",
+            "DATA_DIR": str(tmp_path),
+            "TLS_CERT_FILE": str(files.certificate),
+            "TLS_KEY_FILE": str(files.certificate),
+        }
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("mediaserver.check.try_encoders", list)
+        report = examine()
+    assert report.problems == [
+        f"RTMPS_PORT: {port} on 127.0.0.1 cannot be used: Address already in use",
+        f"TLS_KEY_FILE: {files.certificate} holds no private key in PEM form",
+    ]
 
 
 def test_the_report_for_people() -> None:

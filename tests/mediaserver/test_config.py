@@ -44,6 +44,9 @@ def test_defaults(tmp_path: Path) -> None:
         ("PORT", "0", 0),
         ("PORT", "", 8098),
         ("RTMP_PORT", "65535", 65535),
+        ("RTMPS_PORT", "0", 0),
+        ("RTMPS_PORT", "https", None),
+        ("RTMPS_PORT", "70000", None),
         ("HOST", "::1", "::1"),
         ("HOST", "stream.example.org", "stream.example.org"),
         ("RTMP_SERVER_URL", "rtmp://stream.socialink.com/live", "rtmp://stream.socialink.com/live"),
@@ -79,6 +82,8 @@ def test_values(monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: ob
     assert re.fullmatch(rf"{name}: '.+' is not accepted; it takes .+", caught.value.problems[0])
 
 
+TLS = {"TLS_CERT_FILE": "/x.pem", "TLS_KEY_FILE": "/y.pem"}
+
 PROBLEMS = [
     ({"PORT": "http"}, "PORT: 'http' is not accepted; it takes a port from 0 to 65535; 0 is any free one"),
     ({"PORT": "65536"}, "PORT: '65536' is not accepted"),
@@ -94,8 +99,14 @@ PROBLEMS = [
     ({"JWT_JWKS_URL": "https://x/keys"}, "JWT_JWKS_URL is not supported by this version"),
     ({"SOCIAL_GRAPH_GRPC_URL": "x:1"}, "SOCIAL_GRAPH_GRPC_URL is not supported by this version"),
     ({"STORAGE_URL": "s3://bucket"}, "STORAGE_URL is not supported by this version"),
-    ({"RTMPS_PORT": "443"}, "RTMPS_PORT is not supported by this version"),
-    ({"TLS_CERT_FILE": "/x.pem"}, "TLS_CERT_FILE is not supported by this version"),
+    (
+        {"RTMPS_PORT": "443"},
+        "RTMPS_PORT: '443' is not accepted; it takes a certificate: TLS_CERT_FILE and TLS_KEY_FILE",
+    ),
+    ({"TLS_CERT_FILE": "/x.pem"}, "TLS_CERT_FILE is of no use without TLS_KEY_FILE"),
+    ({"TLS_KEY_FILE": "/x.pem"}, "TLS_KEY_FILE is of no use without TLS_CERT_FILE"),
+    (TLS | {"RTMPS_PORT": "1935"}, "RTMPS_PORT: '1935' is not accepted; RTMP_PORT has it already"),
+    (TLS | {"RTMPS_PORT": "8098"}, "RTMPS_PORT: '8098' is not accepted; PORT has it already"),
     (
         {"JWT_SECRET": "hunter2"},
         "JWT_SECRET: its value (not shown) is not accepted; it takes 8 characters or more",
@@ -124,6 +135,19 @@ def test_all_problems_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         "REDIS_URL",
         "SEGMENT_S",
     ]
+
+
+def test_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    set_all(monkeypatch, {"TLS_CERT_FILE": "cert.pem", "TLS_KEY_FILE": "key.pem", "RTMPS_PORT": "443"})
+    settings = load_settings()
+    assert (settings.tls_cert_file, settings.tls_key_file) == (tmp_path / "cert.pem", tmp_path / "key.pem")
+    assert settings.rtmps_port == 443
+
+
+@pytest.mark.parametrize("text", ["", "off", "OFF", "0"])
+def test_rtmps_may_be_off(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("RTMPS_PORT", text)
+    assert not load_settings().rtmps_port
 
 
 def test_two_free_ports_are_two_ports(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mediaserver.config import Settings
@@ -22,6 +24,15 @@ def test_addresses_are_those_of_this_machine(host: str, seen: str) -> None:
     places = Places(Settings(host=host, rtmp_host=host), 8098, 1935)
     assert places.http == f"http://{seen}:8098"
     assert places.rtmp == f"rtmp://{seen}:1935/live"
+
+
+def test_tls_is_shown_where_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = Settings(host="127.0.0.1", tls_cert_file=Path("cert.pem"))
+    Places(settings, 443, 1935, 1936).tell()
+    shown = capsys.readouterr().out
+    assert "https://127.0.0.1:443/" in shown
+    assert "rtmp://localhost:1935/live" in shown
+    assert "rtmps://localhost:1936/live" in shown
 
 
 def test_what_the_terminal_shows(capsys: pytest.CaptureFixture[str]) -> None:

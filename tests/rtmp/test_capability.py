@@ -4,6 +4,7 @@ import pytest
 
 from rtmp.amf import AmfValue
 from rtmp.capability import CapsEx, ClientCapabilities, read_capabilities
+from rtmp.session import OUTPUT_CHUNK_SIZE
 from tests.rtmp.client import HELLO, Client, Driver
 
 
@@ -47,6 +48,12 @@ def test_enhanced_client_is_told_what_is_taken(members: dict[str, AmfValue]) -> 
         assert list(audio) == ["mp4a", "Opus", ".mp3", "fLaC", "ac-3", "ec-3"]
         assert place["fourCcList"] == [*video, *audio]
         assert place["capsEx"] == 15.0
+
+
+def test_answer_fits_one_chunk() -> None:
+    driver = Driver()
+    driver.feed(HELLO, Client().connect(capsEx=1.0))
+    assert len(driver.answers()[-1].payload) < OUTPUT_CHUNK_SIZE
 
 
 def test_old_client_gets_the_old_answer() -> None:

@@ -19,6 +19,7 @@ from rtmp.message import (
     AGGREGATE,
     AUDIO,
     COMMAND_AMF3,
+    DATA_AMF0,
     DATA_AMF3,
     USER_CONTROL,
     VIDEO,
@@ -98,6 +99,15 @@ class TestOpening:
         driver.feed(HELLO, client.connect(), *[texts[name] for name in parts])
         assert driver.events == [PublishRequested("live", "key", "", "FMLE/3.0")]
         assert driver.statuses()[0][0] == "NetStream.Publish.Start"
+
+    @pytest.mark.parametrize("arguments", [(), (None,), (None, None), ({}, 1.0)])
+    def test_arguments_may_be_missing_or_null(self, arguments: tuple[AmfValue, ...]) -> None:
+        client, driver = Client(), Driver()
+        commands = [
+            client.command(name, 2, *arguments) for name in ("releaseStream", "FCPublish", "createStream")
+        ]
+        driver.feed(HELLO, client.connect(), *commands)
+        assert names(driver) == ["_result", "_result", "_result", "onFCPublish", "_result"]
 
     @pytest.mark.parametrize("kind", [(), ("live",), ("record",), (None,)])
     def test_publish_with_or_without_type(self, kind: tuple[AmfValue, ...]) -> None:
@@ -358,9 +368,10 @@ class TestMedia:
             serialize_values(["onMetaData"]),
         ],
     )
-    def test_other_data_is_ignored(self, payload: bytes) -> None:
+    @pytest.mark.parametrize("type_id", [DATA_AMF0, DATA_AMF3])
+    def test_other_data_is_ignored(self, payload: bytes, type_id: int) -> None:
         client, driver = publishing(chunk_size=4096)
-        assert driver.feed(client.message(18, payload)) == []
+        assert driver.feed(client.message(type_id, payload)) == []
 
 
 class TestEnd:
