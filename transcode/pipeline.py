@@ -73,10 +73,8 @@ class Pipeline:
                 yield from self._encode_audio(message)
             case SetTrack(track):
                 yield from self._set_track(track)
-            case Skip(until_pts):
+            case Skip():
                 yield from self._end_video()
-                # Leading pictures of the keyframe that comes may be complete, but it was said that they are lost.
-                self._video.discard_before(until_pts)
                 yield lambda: message
             case DrawSlate():
                 yield from self._end_video()

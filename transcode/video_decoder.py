@@ -41,13 +41,14 @@ class VideoDecoder:
     def __init__(self) -> None:
         self._codec: VideoCodecContext | None = None
         self._needs_keyframe = True
+        self._has_stopped = False
         self._errors_in_a_row = 0
         self._without_picture = 0
         self._last_pts: int | None = None
         self.errors = 0
         """Access units that the decoder refused."""
         self.dropped = 0
-        """Pictures that came out of display order: the stream understates its reordering."""
+        """Pictures before the last one: the stream understates its reordering. Or before what has been given up."""
         self.aspect = Fraction(1)
         """Sample aspect ratio of the track."""
 
@@ -71,6 +72,10 @@ class VideoDecoder:
         packet.pts, packet.dts, packet.time_base = pts, dts, TIME_BASE
         packet.is_keyframe = is_keyframe
         self._needs_keyframe = False
+        if self._has_stopped:
+            # Leading pictures of this keyframe lie in what has been given up, or in the run that has ended.
+            self._has_stopped = False
+            self.discard_before(pts)
         yield from self._run(packet)
 
     def drain(self) -> Iterator[VideoFrame]:
@@ -115,5 +120,5 @@ class VideoDecoder:
     def _restart(self) -> None:
         if self._codec is not None:
             self._codec.flush_buffers()
-        self._needs_keyframe = True
+        self._needs_keyframe = self._has_stopped = True
         self._errors_in_a_row = 0

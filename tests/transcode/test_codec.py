@@ -109,6 +109,21 @@ def test_behind_a_skip_nothing_comes_that_was_said_to_be_lost(pipeline: Pipeline
     assert max(pts for pts in times if pts < keyframe.pts) == max(packet.pts for packet in whole[:7])
 
 
+@pytest.mark.parametrize("kind", ["hevc open GOP", "hevc leading"])
+def test_a_run_begins_at_its_keyframe(pipeline: Pipeline, kind: str) -> None:
+    whole = video_of(kind, 50)
+    keyframe = [packet for packet in whole if packet.is_keyframe][2]
+    later = whole[whole.index(keyframe) :]
+    assert min(packet.pts for packet in later) < keyframe.pts, "there are leading pictures"
+    (item, *_) = [rung_spec(item, Fraction(FPS), "ultrafast") for item in renditions_for(320, 180)]
+    sent = [Activate(item, 0), *messages(whole[:10]), Flush(1), *messages(later), Flush(2)]
+    results = [result() for message in sent for result in pipeline.handle(message)]
+    behind = results[results.index(Flush(1)) + 1 :]
+    frames = [result for result in behind if isinstance(result, Frames)]
+    assert [message.pts for message in frames] == sorted(p.pts for p in later if p.pts >= keyframe.pts)
+    assert [message.pts for message in frames if message.frames[0].is_keyframe] == [keyframe.pts]
+
+
 @pytest.mark.parametrize(
     ("pixel_format", "kind"), [("yuv420p10le", "hevc"), ("yuv444p", "hevc"), ("yuv420p10le", "av1")]
 )
