@@ -105,6 +105,7 @@ async def test_page_goes_on_when_the_encoder_comes_back(server: Server, browser:
         await page.page.get_by_text("The broadcaster lost the connection").wait_for(
             state="detached", timeout=15_000
         )
+        await page.wait_for_strip()
         await require_motion(page)
         assert (await page.stats())["latency"] <= LATENCY_S
     assert page.unexpected_errors() == []
@@ -124,6 +125,7 @@ async def test_players_of_every_rung_go_on_after_a_slate(server: Server, browser
     await pages[0].screenshot("watch-slate")
     async with demo(server.publish_url(stream)):
         for page, rung in zip(pages, rungs, strict=True):
+            await page.page.bring_to_front()  # browsers show those behind it a few frames a second
             await page.page.get_by_text("The broadcaster lost the connection").wait_for(
                 state="detached", timeout=15_000
             )
@@ -133,6 +135,7 @@ async def test_players_of_every_rung_go_on_after_a_slate(server: Server, browser
             assert await page.page.evaluate("() => window.isSamePage")
             assert [e for e in (await page.stats())["errors"] if e.startswith("fatal")] == []
             assert page.unexpected_errors() == []
+            await page.close()
     playlist = parse_media((await server.request(f"/hls/{stream['id']}/480p/index.m3u8")).text)
     assert sum(segment.discontinuity for segment in playlist.segments) == 2
 
