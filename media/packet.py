@@ -26,7 +26,7 @@ class VideoTrack:
     codec: str
     """`h264`, `hevc`, `av1` or `vp9`."""
     config: bytes
-    """Decoder configuration record: avcC and hvcC (ISO/IEC 14496-15), av1C, vpcC."""
+    """Decoder configuration record: avcC and hvcC (ISO/IEC 14496-15), av1C, vpcC with its version and flags."""
     codec_string: str
     """RFC 6381, as in CODECS: `avc1.64001f`."""
     width: int
