@@ -25,6 +25,9 @@ PING_RESPONSE = 7
 CONTROL_CHUNK_STREAM = 2
 COMMAND_CHUNK_STREAM = 3
 
+MAX_AGGREGATE_MESSAGES = 1024
+"""In one message; servers that relay join what falls into a fraction of a second, and all of it is unpacked at once."""
+
 _LIMIT_DYNAMIC = 2
 _TAG_HEADER_BYTES = 11
 _BACK_POINTER_BYTES = 4
@@ -63,13 +66,16 @@ def split_aggregate(message: Message) -> Iterator[Message]:
     """Yield the messages in an aggregate, their times moved so that the first has the aggregate's (7.1.6).
 
     Raises:
-        PeerError: a message in it is cut short.
+        PeerError: a message in it is cut short, or there are too many.
     """
-    data, position, offset = message.payload, 0, None
+    data, position, offset, count = message.payload, 0, None, 0
     while position + _TAG_HEADER_BYTES <= len(data):
         size = int.from_bytes(data[position + 1 : position + 4], "big")
         time = int.from_bytes(data[position + 4 : position + 7], "big") | data[position + 7] << 24
         start = position + _TAG_HEADER_BYTES
+        count += 1
+        if count > MAX_AGGREGATE_MESSAGES:
+            raise PeerError(f"aggregate of more than {MAX_AGGREGATE_MESSAGES} messages")
         if start + size > len(data):
             raise PeerError("aggregate message is cut short")
         offset = message.timestamp - time if offset is None else offset

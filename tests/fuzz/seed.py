@@ -18,12 +18,17 @@ from tests.rtmp.client import (
     Client,
     audio_frame,
     avc_config,
+    messages_of,
     video_frame,
     video_header,
 )
 
 CORPUS = Path(__file__).parent / "corpus"
 CAPTURES = Path(__file__).parent.parent / "rtmp" / "captures"
+
+MAX_SEED_FRAME_BYTES = 400
+MAX_SEED_FRAMES = 10
+"""Of a recording: enough for each of its tracks."""
 
 _METADATA = serialize_values(["@setDataFrame", "onMetaData", EcmaArray(videodatarate=2500.0, width=1280.0)])
 _CONNECT = serialize_values(
@@ -75,6 +80,20 @@ def _captures() -> list[bytes]:
     return [path.read_bytes()[len(HELLO) :] for path in sorted(CAPTURES.glob("*.bin"))]
 
 
+def _recorded_tags() -> list[bytes]:
+    """Return what encoders sent as steps: configurations and the frames that are small."""
+    seeds = []
+    for data in _captures():
+        messages = [message for message in messages_of(data) if message.type_id in (AUDIO, VIDEO, DATA_AMF0)]
+        steps = [
+            message_step(message.type_id, message.payload)
+            for message in messages
+            if len(message.payload) <= MAX_SEED_FRAME_BYTES
+        ]
+        seeds.append(b"".join(steps[:MAX_SEED_FRAMES]))
+    return seeds
+
+
 def _media() -> list[bytes]:
     return [
         message_step(VIDEO, video_header(avc_config())),
@@ -123,7 +142,7 @@ def _session_seeds() -> list[bytes]:
         message_step(AGGREGATE, aggregate),
     ]
     whole = opening + b"".join(_media() + rest) + ending
-    return [whole, *(opening + step for step in rest), *(raw_step(capture[:4000]) for capture in _captures())]
+    return [whole, *(opening + step for step in rest), *(raw_step(capture[:2000]) for capture in _captures())]
 
 
 def _amf3_seeds() -> list[bytes]:
@@ -152,6 +171,6 @@ _SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "chunk": _chunk_seeds,
     "amf0": lambda: [_METADATA, _CONNECT, serialize_values([[1.0, True, None, "x" * 70_000]])],
     "amf3": _amf3_seeds,
-    "tag": lambda: [b"".join(_media()), *_enhanced()],
+    "tag": lambda: [b"".join(_media()), *_recorded_tags(), *_enhanced()],
     "session": _session_seeds,
 }

@@ -20,7 +20,7 @@ from rtmp.handshake import PACKET_BYTES, ServerHandshake
 from tests.fuzz.session import play_session, play_tags
 from tests.fuzz.size import held_bytes
 
-MAX_INPUT_BYTES = 4096
+MAX_INPUT_BYTES = 2048
 """Longer inputs find little more and cost speed."""
 MAX_KEY_SAFE_BYTES = 20_000
 """Replacement characters triple a damaged name, and a name has to stay under 64 KiB to be written again."""

@@ -13,8 +13,8 @@ from rtmp.chunk_reader import MAX_CHUNK_STREAMS, MAX_MESSAGE_BYTES, MAX_PENDING_
 from rtmp.connection import ServerConnection
 from rtmp.event import PublishRequested
 from rtmp.handshake import PACKET_BYTES
-from rtmp.message import AUDIO, DATA_AMF0, VIDEO
-from tests.rtmp.client import HELLO, Client, video_frame
+from rtmp.message import AGGREGATE, AUDIO, DATA_AMF0, MAX_AGGREGATE_MESSAGES, VIDEO
+from tests.rtmp.client import AAC_HEADER, HELLO, Client, video_frame
 
 READ_BYTES = 256 << 10
 """What the server reads at once."""
@@ -124,6 +124,22 @@ def test_a_handshake_that_goes_on() -> None:
     """Whatever follows C2 in the same read is held once."""
     peak, _ = peak_bytes(iter([HELLO + bytes(READ_BYTES)]))
     assert peak <= 4 * (READ_BYTES + 2 * PACKET_BYTES) + SLACK_BYTES
+
+
+def test_an_aggregate_of_tiny_messages() -> None:
+    """All messages of an aggregate become packets at once, and a packet is much larger than a tiny message."""
+    client = Client(65_536)
+    part = bytes([AUDIO]) + (3).to_bytes(3, "big") + bytes(7) + b"\xaf\x01\x21" + bytes(4)
+    opening = client.opening() + client.audio(AAC_HEADER)
+    allowed = client.message(AGGREGATE, part * MAX_AGGREGATE_MESSAGES)
+    peak, reason = peak_bytes(in_reads(opening + allowed))
+    assert reason == ""
+    assert peak <= MAX_AGGREGATE_MESSAGES * 512 + SLACK_BYTES
+
+    huge = client.message(AGGREGATE, part * (MAX_MESSAGE_BYTES // len(part)))
+    peak, reason = peak_bytes(in_reads(opening + huge))
+    assert reason == f"aggregate of more than {MAX_AGGREGATE_MESSAGES} messages"
+    assert peak <= COPIES * MAX_MESSAGE_BYTES + SLACK_BYTES
 
 
 def test_metadata_of_nothing_but_values() -> None:

@@ -156,6 +156,12 @@ class WatchPage:
             while not any(frame.stamp is not None for frame in await self.read_frames(0.3)):
                 pass
 
+    async def wait_for_slate(self, timeout_s: float = 20.0) -> None:
+        """Wait until pictures are shown whose strip is too dark to read."""
+        async with asyncio.timeout(timeout_s):
+            while not (frames := await self.read_frames(0.5)) or any(frame.stamp for frame in frames):
+                pass
+
     async def qualities(self) -> list[str]:
         """List the rungs in the quality menu, as written there without the automatic choice."""
         texts = await self.page.locator("select.quality option").all_inner_texts()

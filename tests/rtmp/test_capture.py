@@ -36,7 +36,21 @@ class Recording:
 RECORDINGS = [
     Recording("ffmpeg51", "Lavf59"),
     Recording("ffmpeg", "Lavf63"),
+    Recording("ffmpeg_hevc", "Lavf63", video="hevc"),
+    Recording("ffmpeg_av1_opus", "Lavf63", "av1", "opus", channels=1, frames_per_second=50),
+    Recording("ffmpeg_vp9_flac", "Lavf63", "vp9", "flac", channels=1),
+    Recording("ffmpeg_ac3", "Lavf63", audio="ac3", channels=1, frames_per_second=48_000 / 1536),
+    Recording("ffmpeg_eac3", "Lavf63", audio="eac3", channels=1, frames_per_second=48_000 / 1536),
+    Recording(
+        "ffmpeg_mp3",
+        "Lavf63",
+        audio="mp3",
+        channels=1,
+        sample_rate=44_100,
+        frames_per_second=44_100 / 1152,
+    ),
     Recording("ffmpeg_aac51", "Lavf63", channels=6),
+    Recording("ffmpeg_multitrack", "Lavf63", video_tracks=2),
     Recording("gst_rtmp2sink", "LNX 10,0,32,18"),
     Recording("gst_rtmpsink", ""),
 ]
@@ -56,6 +70,11 @@ def split(data: bytes, size: int) -> Iterator[bytes]:
 def split_anywhere(data: bytes, source: random.Random) -> Iterator[bytes]:
     cuts = sorted(source.sample(range(1, len(data)), 40))
     return (data[start:end] for start, end in pairwise([0, *cuts, len(data)]))
+
+
+def test_every_recording_is_replayed() -> None:
+    known = {recording.name for recording in RECORDINGS} | {"obs29"}
+    assert known == {path.stem for path in CAPTURES.glob("*.bin")}
 
 
 @pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.name)
