@@ -113,7 +113,7 @@ async def test_page_goes_on_when_the_encoder_comes_back(tmp_path: Path, browser:
 
 
 async def test_players_of_every_rung_go_on_after_a_slate(server: Server, browser: Browser) -> None:
-    """The encoder is away for longer than players wait: they see the slate, then the show, and nobody loads a page anew."""
+    """The encoder is away for longer than players wait: they see the slate, then the show; nobody loads a page anew."""
     stream = await server.create_stream(quality="480p")
     rungs = RUNGS[1:]
     async with demo(server.publish_url(stream)):
