@@ -15,7 +15,7 @@ import pytest
 
 from .browser import CHROMIUM, PHONE, Browser, ShownFrame, WatchPage, open_browser
 from .playlist import parse_media
-from .server import Server, running, running_server
+from .server import NEW_FFMPEG, Server, running, running_server
 
 pytestmark = [
     pytest.mark.browser,
@@ -138,6 +138,43 @@ async def test_players_of_every_rung_go_on_after_a_slate(server: Server, browser
             await page.close()
     playlist = parse_media((await server.request(f"/hls/{stream['id']}/480p/index.m3u8")).text)
     assert sum(segment.discontinuity for segment in playlist.segments) == 2
+
+
+SOURCES = {
+    "AV1, Opus": (
+        "-re -f lavfi -i testsrc2=size=640x360:rate=25 -re -f lavfi -i sine=frequency=440:sample_rate=48000 "
+        "-c:v libsvtav1 -preset 12 -g 50 -pix_fmt yuv420p -c:a libopus -ac 2"
+    ),
+    "HEVC, AC-3": (
+        "-re -f lavfi -i testsrc2=size=640x360:rate=25 -re -f lavfi -i sine=frequency=440:sample_rate=48000 "
+        "-c:v libx265 -preset ultrafast -x265-params keyint=50:log-level=error -pix_fmt yuv420p -c:a ac3 -ac 2"
+    ),
+    "audio alone": "-re -f lavfi -i sine=frequency=440:sample_rate=44100 -c:a aac -ac 1",
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+async def test_sources_of_other_codecs_play(server: Server, browser: Browser, source: str) -> None:
+    stream = await server.create_stream()
+    arguments = ["-hide_banner", "-loglevel", "error", *SOURCES[source].split()]
+    async with running(NEW_FFMPEG, *arguments, "-f", "flv", server.publish_url(stream)):
+        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}")
+        await page.page.wait_for_function(
+            "() => document.querySelector('video')?.currentTime > 3", timeout=25_000, polling=100
+        )
+        if source.startswith("AV1"):
+            assert await page.qualities() == ["360p", "360p AV1", "240p", "144p"]
+            await page.page.select_option("select.quality", "360p-av1")
+            await page.page.wait_for_function(
+                "() => window.__player.level === '360p-av1'", timeout=15_000, polling=100
+            )
+            now = await page.page.evaluate("() => document.querySelector('video').currentTime")
+            await page.page.wait_for_function(
+                "then => document.querySelector('video').currentTime > then + 3", arg=now, timeout=15_000
+            )
+        errors = (await page.stats())["errors"]
+        assert [error for error in errors if error.startswith(("fatal", "media"))] == []
+        assert page.unexpected_errors() == []
 
 
 async def test_keyboard(server: Server, browser: Browser) -> None:

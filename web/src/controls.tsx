@@ -1,6 +1,6 @@
 import { Icon } from "./icons";
 import type { MediaState } from "./media-state";
-import type { PlayerStats } from "./stats";
+import { levelLabel, type PlayerStats } from "./stats";
 import { text } from "./text";
 
 /** Within this of its target, playback counts as live. */
@@ -72,7 +72,7 @@ function LiveButton({ media, stats, onClick }: { media: MediaState; stats: Playe
 function QualityMenu({ stats, chosen, onChoose }: { stats: PlayerStats; chosen: string | null; onChoose(name: string | null): void }) {
   if (stats.levels.length < 2) return null;
   const bestFirst = [...stats.levels].sort((a, b) => parseInt(b, 10) - parseInt(a, 10));
-  const auto = chosen === null && stats.level ? text.player.autoNow(stats.level) : text.player.auto;
+  const auto = chosen === null && stats.level ? text.player.autoNow(levelLabel(stats.level)) : text.player.auto;
   return (
     <select
       class="quality"
@@ -83,7 +83,7 @@ function QualityMenu({ stats, chosen, onChoose }: { stats: PlayerStats; chosen: 
       <option value="">{auto}</option>
       {bestFirst.map((name) => (
         <option key={name} value={name}>
-          {name}
+          {levelLabel(name)}
         </option>
       ))}
     </select>

@@ -1,4 +1,4 @@
-import { formatBitrate, type PlayerStats } from "./stats";
+import { formatBitrate, levelLabel, type PlayerStats } from "./stats";
 import { text } from "./text";
 
 /** The technical overlay. */
@@ -6,7 +6,7 @@ export function Statistics({ stats }: { stats: PlayerStats }) {
   const say = text.statistics;
   const rows: [string, string][] = [
     [say.latency, stats.latency === null ? say.none : `${stats.latency.toFixed(2)} s`],
-    [say.quality, stats.level ?? say.none],
+    [say.quality, stats.level ? levelLabel(stats.level) : say.none],
     [say.buffer, `${stats.buffer.toFixed(2)} s`],
     [say.dropped, `${stats.droppedFrames} / ${stats.totalFrames}`],
     [say.speed, `${stats.playbackRate.toFixed(2)}×`],

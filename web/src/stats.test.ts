@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { itemsOf } from "./api";
-import { backoffMs, bufferAhead, formatBitrate, levelName, StallMeter } from "./stats";
+import { backoffMs, bufferAhead, formatBitrate, levelLabel, levelName, StallMeter } from "./stats";
 
 function ranges(...pairs: [number, number][]): TimeRanges {
   return { length: pairs.length, start: (i) => pairs[i]![0], end: (i) => pairs[i]![1] };
@@ -10,9 +10,14 @@ describe("levelName", () => {
   test.each([
     [{ name: "source", url: ["/hls/x/720p/index.m3u8"], width: 1280, height: 720 }, "source"],
     [{ url: ["http://h/hls/x/1080p/index.m3u8"], width: 1600, height: 900 }, "1080p"],
+    [{ url: ["/hls/x/1080p-hevc/index.m3u8"], width: 1920, height: 1080 }, "1080p-hevc"],
     [{ url: ["v0.m3u8"], width: 720, height: 1280 }, "720p"],
     [{ url: ["v0.m3u8"], width: 0, height: 480 }, "480p"],
   ])("%o is %s", (level, name) => expect(levelName(level)).toBe(name));
+});
+
+test("labels name the codec of a copy", () => {
+  expect(["720p", "720p-av1", "source"].map(levelLabel)).toEqual(["720p", "720p AV1", "source"]);
 });
 
 describe("bufferAhead", () => {

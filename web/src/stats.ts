@@ -26,8 +26,13 @@ export interface PlayerStats {
 /** The rung's name: as the playlist says, else from its address, else from its shorter side. */
 export function levelName(level: { name?: string | undefined; url: string[]; width: number; height: number }): string {
   if (level.name) return level.name;
-  const fromUrl = /\/(\d+p)\/[^/]*$/.exec(level.url[0] ?? "")?.[1];
+  const fromUrl = /\/(\d+p(?:-\w+)?)\/[^/]*$/.exec(level.url[0] ?? "")?.[1];
   return fromUrl ?? `${Math.min(level.width || level.height, level.height)}p`;
+}
+
+/** The rung's name for people: a copy of the source in its own codec is `720p AV1`. */
+export function levelLabel(name: string): string {
+  return name.replace(/-(\w+)$/, (_match, codec: string) => ` ${codec.toUpperCase()}`);
 }
 
 /** Seconds buffered after `time` without a hole. */
