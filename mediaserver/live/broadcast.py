@@ -33,7 +33,9 @@ START = 10 * CLOCK_HZ
 """Where a broadcast begins on its timeline. Not at 0: pictures that are reordered are decoded before the first one is
 shown, and decoding times cannot be negative in fMP4."""
 
-CAPTION = "Reconnecting …"
+RECONNECTING = "Reconnecting …"
+PAUSED = "Paused"
+"""What a slate says after a lost connection, and after an encoder that stopped in order."""
 
 
 class Filler(Protocol):
@@ -80,6 +82,7 @@ class Broadcast:
         self._slate: SlateRun | None = None
         self._tracks = Tracks(None)
         self._last_gop = LastGop()
+        self._caption = RECONNECTING
         self._last_received = 0.0
         self._repaired = 0  # by the runs that are over
 
@@ -142,9 +145,10 @@ class Broadcast:
         elif self._run is not None:
             self._receive_on(self._run, packet)
 
-    def end_source(self) -> None:
-        """Close the open segment: the source has gone. The timeline stays where it is."""
+    def end_source(self, caption: str = RECONNECTING) -> None:
+        """Close the open segment: the source has gone. The timeline stays where it is, and a slate says `caption`."""
         self._intake = None
+        self._caption = caption
         if self._run is not None:
             run, self._run = self._run, None
             self._repaired += run.repaired
@@ -173,7 +177,7 @@ class Broadcast:
             self._tracks.video,
             self._last_gop.packets,
             specs,
-            CAPTION,
+            self._caption,
             frame_count(config),
             frame_ticks(config),
         )

@@ -16,7 +16,7 @@ import structlog
 from media.error import PeerError, StreamError
 from media.packet import AudioTrack, Packet
 
-from .broadcast import Broadcast
+from .broadcast import PAUSED, RECONNECTING, Broadcast
 from .health import HealthReport, IngestHealth
 from .intake import MAX_TRACKS
 from .load import Load
@@ -219,7 +219,7 @@ class Session:
             self._wait(self._graces.stop_s, "the encoder stopped")
         else:
             self._wait(self._graces.reconnect_s, "the encoder was lost and did not come back")
-        self.broadcast.end_source()
+        self.broadcast.end_source(PAUSED if clean else RECONNECTING)
 
     async def end(self, reason: str) -> None:
         """End the stream: publisher out, playlists closed, worker stopped. Idempotent."""

@@ -113,6 +113,9 @@ async def test_graces_of_a_publisher_who_left(
     assert not room.scene.broadcast.has_media
     assert await room.has_expired()
     assert words in room.expired[0]
+    slate = room.scene.broadcast.slate_request()
+    assert slate is not None
+    assert slate.caption == ("Paused" if clean else "Reconnecting …")
     assert room.errors == ([] if clean else ["the connection was lost"])
 
 
