@@ -120,12 +120,12 @@ class Broadcast:
         """The source's video track, once known."""
         return self._tracks.video
 
-    def begin_source(self, audio: AudioTrack | None = None, tracks: int = 1) -> None:
+    def begin_source(self, audio: AudioTrack | None = None, tracks: int | None = None) -> None:
         """Expect a new run of packets, of a new publisher or of the same one behind a jump.
 
         Args:
             audio: the track that it is known to have.
-            tracks: video tracks that it is known to have.
+            tracks: video tracks that it is known to have, None when nobody knows.
         """
         self.end_source()
         self._intake = Intake(audio, tracks=tracks, needs_video=bool(self.rungs.names))

@@ -38,12 +38,13 @@ class Intake:
 
     Args:
         audio: the track that the source is known to have.
-        tracks: video tracks that are expected.
+        tracks: video tracks that it is known to have; None when nobody knows: then the second frame of one tells, since
+            muxers send the first frames of all tracks before it.
         needs_video: whether a source of audio alone is of no use.
     """
 
     def __init__(
-        self, audio: AudioTrack | None = None, *, tracks: int = 1, needs_video: bool = False
+        self, audio: AudioTrack | None = None, *, tracks: int | None = None, needs_video: bool = False
     ) -> None:
         self.audio = audio
         self.tracks = tracks
@@ -54,6 +55,7 @@ class Intake:
         self._held: list[Packet] = []
         self._keyframes: dict[int, Packet] = {}  # the first one of each video track
         self._newest = 0
+        self._has_second_frame = False
 
     @property
     def is_decided(self) -> bool:
@@ -64,8 +66,7 @@ class Intake:
             return not self._needs_video and not self._has_seen_video and self._span() >= VIDEO_WAIT
         if len(self._held) >= MAX_HELD:
             return True
-        has_tracks = len(self._keyframes) >= self.tracks or self._span() >= TRACKS_WAIT
-        return has_tracks and (self.audio is not None or self._span() >= AUDIO_WAIT)
+        return self._has_all_tracks() and (self.audio is not None or self._span() >= AUDIO_WAIT)
 
     @property
     def waited(self) -> int:
@@ -100,6 +101,11 @@ class Intake:
         ]
         return tracks, [first, *late]
 
+    def _has_all_tracks(self) -> bool:
+        if self.tracks is None:
+            return self._has_second_frame
+        return len(self._keyframes) >= self.tracks or self._span() >= TRACKS_WAIT
+
     def _receive_video(self, packet: Packet) -> None:
         if not self._has_seen_video:
             self._has_seen_video = True
@@ -108,6 +114,8 @@ class Intake:
             if not packet.is_keyframe or len(self._keyframes) >= MAX_TRACKS:
                 return
             self._keyframes[packet.track_id] = packet
+        else:
+            self._has_second_frame = True
         self._hold(packet)
 
     def _hold(self, packet: Packet) -> None:

@@ -25,7 +25,7 @@ def audio(pts: int) -> Packet:
 
 
 def test_audio_before_the_keyframe_decides_at_the_keyframe() -> None:
-    intake = Intake()
+    intake = Intake(tracks=1)
     intake.receive(audio(0))
     assert not decided(intake)
     intake.receive(video(10, key=True))
@@ -90,9 +90,22 @@ def test_other_audio_tracks_are_left_out() -> None:
 
 
 def test_known_audio_starts_at_the_keyframe() -> None:
-    intake = Intake(AUDIO)
+    intake = Intake(AUDIO, tracks=1)
     intake.receive(video(0, key=True))
     assert decided(intake)
+
+
+def test_second_frame_tells_that_there_is_no_other_track() -> None:
+    intake = Intake(AUDIO)
+    intake.receive(video(0, key=True))
+    assert not decided(intake)
+    intake.receive(rendition(1, 640, 360))
+    assert not decided(intake)
+    intake.receive(video(3600))
+    assert decided(intake)
+    tracks, held = intake.release()
+    assert list(tracks.companions) == [1]
+    assert len(held) == 3
 
 
 def rendition(number: int, width: int, height: int, dts: int = 0, *, key: bool = True) -> Packet:
