@@ -49,7 +49,8 @@ async def admit(store: Store, app: str, stream_key: str, now: datetime) -> Strea
             _refuse("unknown_key", "This stream key is not known. Copy it again from your stream's page.")
         stream = await _choose(store, user_id, now)
     if stream.status in _OVER:
-        _refuse(*_OVER[stream.status])
+        code, detail = _OVER[stream.status]
+        raise StreamError(code, detail, stream.id)
     return stream
 
 

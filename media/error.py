@@ -41,12 +41,14 @@ class StreamError(MediaServerError):
     Args:
         code: stable identifier such as ``not_found`` or ``already_ended``.
         detail: a sentence for the person who asked.
+        stream_id: of the stream, where it is known although the request named it otherwise.
     """
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, stream_id: str | None = None) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
+        self.stream_id = stream_id
 
 
 class CapacityError(MediaServerError):

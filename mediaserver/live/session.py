@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from media.error import PeerError, StreamError
+from media.error import PeerError
 from media.packet import AudioTrack, Packet
 
 from .broadcast import PAUSED, RECONNECTING, Broadcast
@@ -181,7 +181,7 @@ class Session:
             StreamError: `taking_turns`: encoders have taken over from each other again and again.
         """
         if self.publication is not None:
-            self._count_takeover(self.publication)
+            self._takeovers.note(self.clock(), self.publication.peer)
         previous, self.publication = self.publication, publication
         if previous is not None:
             self._log.info("publisher replaced", peer=previous.peer, by=publication.peer)
@@ -232,13 +232,6 @@ class Session:
             publication.kick(f"the stream has ended: {reason}")
         if self.broadcast is not None:
             await self.broadcast.finish()
-
-    def _count_takeover(self, connected: Publication) -> None:
-        try:
-            self._takeovers.note(self.clock(), connected.peer)
-        except StreamError as refusal:
-            self._on_error(refusal.detail)
-            raise
 
     def _wait(self, seconds: float, reason: str) -> None:
         self._stop_waiting()

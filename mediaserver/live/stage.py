@@ -119,11 +119,22 @@ class Stage:
         """
         if self._service is None:
             raise StreamError("starting", "The server is starting. Try again in a moment.")
-        stream = await self._service.authorize_publish(request.app, request.stream_key)
-        await self._service.auto_start(stream.id)
-        if self._is_over(stream.id):
+        stream_id = None
+        try:
+            stream_id = (await self._service.authorize_publish(request.app, request.stream_key)).id
+            return await self._admit(self._service, stream_id, request, kick)
+        except StreamError as refusal:
+            if known := stream_id or refusal.stream_id:
+                self._last_errors.note(known, refusal.detail)
+            raise
+
+    async def _admit(
+        self, service: StreamService, stream_id: str, request: PublishRequest, kick: Callable[[str], None]
+    ) -> Publication:
+        await service.auto_start(stream_id)
+        if self._is_over(stream_id):
             raise StreamError("already_ended", "The stream has just ended.")
-        session = self._session(stream.id)
+        session = self._session(stream_id)
         publication = Publication(session, request.peer, request.encoder, kick)
         session.attach(publication)
         return publication

@@ -25,7 +25,7 @@ from mediaserver.live import encoding as encoding_module
 from mediaserver.live.broadcast import Broadcast
 from mediaserver.live.interlude import Screen
 from mediaserver.live.rungs import Rungs
-from transcode.port import TranscoderSink
+from transcode.port import TranscoderSink, TranscoderStats
 from transcode.rung import RungSpec
 from transcode.supervisor import WorkerPool
 
@@ -104,6 +104,10 @@ class Encoder:
         self._queue: deque[Packet | None] = deque()
         self._shown: list[Packet] = []
         self._fresh: set[str] = set()
+
+    @property
+    def stats(self) -> TranscoderStats:
+        return TranscoderStats(0.0, None, 0, 0, 0, 0)
 
     def activate(self, spec: RungSpec, from_pts: int) -> None:
         self.diary.append(f"activate {spec.name}")

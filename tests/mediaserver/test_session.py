@@ -178,7 +178,7 @@ async def test_encoders_that_take_turns_are_stopped(make_room: MakeRoom) -> None
     with pytest.raises(StreamError, match="take turns") as refused:
         room.join("10.0.0.2:5000")
     assert refused.value.code == "taking_turns"
-    assert "10.0.0.1:5000 stays connected" in room.errors[-1]
+    assert "10.0.0.1:5000 stays connected" in refused.value.detail
     assert room.session.publication is not None
     assert room.session.publication.peer == "10.0.0.1:5000"
     assert len(room.kicked) == MAX_TAKEOVERS

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from control_api.health import StreamHealthAnswer
 from control_api.playback import PlaybackSigner
 from control_api.registry import Registry
 from control_api.service import StreamService
@@ -19,6 +20,7 @@ from mediaserver.live import stage as stage_module
 from mediaserver.live.checkpoint import CheckpointStore
 from mediaserver.live.session import Graces, Publication
 from mediaserver.live.stage import Stage
+from mediaserver.live.takeover import MAX_TAKEOVERS
 from rtmp.port import PublishRequest
 from transcode.supervisor import WorkerPool
 
@@ -94,6 +96,13 @@ def send(publication: Publication, frames: int = 60, source: Source | None = Non
         publication.receive(packet)
 
 
+_NO_RUNGS = {
+    "transcode": {"speed": None, "lag_s": None, "restarts": 0, "skipped_gops": 0},
+    "rungs": [],
+    "on_slate": False,
+}
+
+
 async def test_main_path(house: House) -> None:
     stream = await house.create()
     assert house.stage.media(stream.id) == {"connected": False}
@@ -116,6 +125,47 @@ async def test_main_path(house: House) -> None:
     await house.service.end(stream.id, "owner")
     assert house.kicked == ["the stream has ended: owner"]
     assert house.stage.media(stream.id) == {"connected": False}
+
+
+async def test_owner_is_told_how_the_signal_arrives(house: House) -> None:
+    stream = await house.create()
+    assert house.stage.health(stream.id) == {"connected": False, "warnings": []} | _NO_RUNGS
+    publication = await house.publish(stream)
+    send(publication)
+    publication.note_dropped(3)
+    answer = StreamHealthAnswer.model_validate(house.stage.health(stream.id))
+    assert (answer.connected, answer.encoder, answer.dropped_frames) == (True, "an encoder", 3)
+    assert answer.video is not None
+    assert (answer.video.codec, answer.video.width, answer.video.height) == ("h264", 640, 360)
+    assert [(rung.name, rung.kind) for rung in answer.rungs] == [
+        ("360p", "copied"),
+        ("240p", "encoded"),
+        ("144p", "encoded"),
+    ]
+    assert answer.last_error is None
+    publication.close(clean=False, reason="the connection was lost")
+    answer = StreamHealthAnswer.model_validate(house.stage.health(stream.id))
+    assert not answer.connected
+    assert answer.last_error is not None
+    assert answer.last_error.message == "the connection was lost"
+    assert house.stage.media(stream.id)["last_error"] == "the connection was lost"
+
+
+async def test_refused_encoder_is_told_to_the_owner_of_the_stream(house: House) -> None:
+    stream = await house.create()
+    await house.service.end(stream.id, "owner")
+    with pytest.raises(StreamError, match="ended") as refused:
+        await house.publish(stream)
+    assert house.stage.media(stream.id)["last_error"] == refused.value.detail
+
+
+async def test_encoders_that_take_turns_are_told_to_the_owner(house: House) -> None:
+    stream = await house.create()
+    for _ in range(1 + MAX_TAKEOVERS):
+        await house.publish(stream)
+    with pytest.raises(StreamError, match="take turns") as refused:
+        await house.publish(stream)
+    assert house.stage.media(stream.id)["last_error"] == refused.value.detail
 
 
 async def test_ended_stream_can_be_read_for_a_while(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
