@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -110,6 +111,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="targets at a time")
     parser.add_argument("targets", nargs="*", default=list(TARGETS), metavar="target")
     options = parser.parse_args()
+    if importlib.util.find_spec("atheris") is None:
+        raise SystemExit("atheris is not there: it has wheels for Linux on x86-64 and Python 3.11 to 3.13")
     with ThreadPoolExecutor(options.jobs) as pool:
         runs = list(pool.map(lambda target: fuzz(target, options.minutes * 60), options.targets))
     total = record(runs)
