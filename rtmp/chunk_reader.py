@@ -31,9 +31,6 @@ MAX_DELTA_FROM_ABSOLUTE_MS = 1000
 """Up to here the absolute time of a type 0 chunk is the delta of a type 3 message after it: so says the
 specification, and FFmpeg counts on it. librtmp means "the same time", which hours into a stream is saner."""
 
-LARGE_CHUNK_SIZE = 1024
-"""From here on joining slices is faster than deleting the bytes between them."""
-
 _HEADER_BYTES = (11, 7, 3, 0)
 _MESSAGE_HEADER = struct.Struct(">II")
 """A one-byte basic header with the time behind it, then length and type: all of type 1, most of type 0."""
@@ -305,8 +302,6 @@ class ChunkReader:
 
 def _join_run(data: bytes, start: int, end: int, size: int) -> bytes:
     """Join the payload of chunks of `size` bytes between two offsets, with one byte of header between them."""
-    if size >= LARGE_CHUNK_SIZE:
-        return b"".join([data[first : min(first + size, end)] for first in range(start, end, size + 1)])
     payload = bytearray(data[start:end])
     del payload[size :: size + 1]
     return bytes(payload)
