@@ -24,6 +24,9 @@ MAX_HELD = 600
 """Packets; what a source of 240 frames a second sends while it is waited for, with its audio, and room to spare. One
 whose timestamps stand still is decided by this."""
 
+MAX_HELD_BYTES = 64 << 20
+"""Of packets; two seconds at the highest bitrate that RTMP lets in, and a keyframe of the largest size."""
+
 MAX_TRACKS = 8
 """Video tracks of one source; there are eight qualities."""
 
@@ -53,6 +56,7 @@ class Intake:
         self._needs_video = needs_video
         self._has_seen_video = False
         self._held: list[Packet] = []
+        self._held_bytes = 0
         self._keyframes: dict[int, Packet] = {}  # the first one of each video track
         self._newest = 0
         self._has_second_frame = False
@@ -62,10 +66,10 @@ class Intake:
         """Whether the tracks are known."""
         if not self._held:
             return False
-        if not self._keyframes:
-            return not self._needs_video and not self._has_seen_video and self._span() >= VIDEO_WAIT
-        if len(self._held) >= MAX_HELD:
+        if len(self._held) >= MAX_HELD or self._held_bytes >= MAX_HELD_BYTES:
             return True
+        if not self._keyframes:
+            return self._span() >= VIDEO_WAIT  # nothing is held before a keyframe but audio that is alone
         return self._has_all_tracks() and (self.audio is not None or self._span() >= AUDIO_WAIT)
 
     @property
@@ -78,10 +82,7 @@ class Intake:
         if packet.is_video:
             self._receive_video(packet)
         elif isinstance(packet.track, AudioTrack) and not packet.track_id:
-            self.audio = packet.track
-            self.has_seen_audio = True
-            if self._keyframes or (not self._has_seen_video and not self._needs_video):
-                self._hold(packet)
+            self._receive_audio(packet, packet.track)
 
     def release(self) -> tuple[Tracks, list[Packet]]:
         """Hand over the tracks and the held packets in their order; the first one is a keyframe of the main video."""
@@ -109,7 +110,7 @@ class Intake:
     def _receive_video(self, packet: Packet) -> None:
         if not self._has_seen_video:
             self._has_seen_video = True
-            self._held.clear()
+            self._drop_held()
         if packet.track_id not in self._keyframes:
             if not packet.is_keyframe or len(self._keyframes) >= MAX_TRACKS:
                 return
@@ -118,8 +119,22 @@ class Intake:
             self._has_second_frame = True
         self._hold(packet)
 
+    def _receive_audio(self, packet: Packet, track: AudioTrack) -> None:
+        is_alone = not self._has_seen_video and not self._needs_video
+        if is_alone and track != self.audio:
+            self._drop_held()  # a run of audio alone has one track, and begins with it
+        self.audio = track
+        self.has_seen_audio = True
+        if self._keyframes or is_alone:
+            self._hold(packet)
+
+    def _drop_held(self) -> None:
+        self._held.clear()
+        self._held_bytes = 0
+
     def _hold(self, packet: Packet) -> None:
         self._held.append(packet)
+        self._held_bytes += len(packet.data)
         if packet.is_video or not self._keyframes:
             self._newest = packet.dts
 

@@ -427,6 +427,16 @@ async def test_audio_without_video_where_video_was_holds_no_memory(make_scene: M
     assert grid._grids[-1].held < 400
 
 
+async def test_audio_alone_may_change_its_track_at_once(make_scene: MakeScene) -> None:
+    scene = make_scene()
+    source = Source(video=None)
+    scene.connect(source, 25)
+    scene.publish(Source(video=None, audio=AAC_44, origin=source.origin + CLOCK_HZ), 100)
+    assert scene.broadcast.has_media
+    await scene.broadcast.finish()
+    assert scene.discontinuities("audio") == []
+
+
 async def test_audio_alone_is_a_broadcast_and_video_may_come_later(make_scene: MakeScene) -> None:
     scene = make_scene()
     scene.connect(Source(video=None), 500)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
-from mediaserver.live.intake import AUDIO_WAIT, MAX_TRACKS, TRACKS_WAIT, VIDEO_WAIT, Intake
+from mediaserver.live.intake import (
+    AUDIO_WAIT,
+    MAX_HELD,
+    MAX_HELD_BYTES,
+    MAX_TRACKS,
+    TRACKS_WAIT,
+    VIDEO_WAIT,
+    Intake,
+)
 from mediaserver.live.plan import Tracks
 
 VIDEO = VideoTrack("h264", b"", "avc1.64001f", 1280, 720)
@@ -65,6 +73,35 @@ def test_audio_alone_is_a_source_after_a_while() -> None:
     tracks, held = intake.release()
     assert tracks == Tracks(None, AUDIO)
     assert [packet.dts for packet in held] == [0, VIDEO_WAIT - 1, VIDEO_WAIT]
+
+
+def test_audio_alone_whose_timestamps_stand_still_does_not_pile_up() -> None:
+    intake = Intake()
+    for _ in range(MAX_HELD):
+        assert not decided(intake)
+        intake.receive(audio(0))
+    assert decided(intake)
+
+
+def test_large_packets_do_not_pile_up() -> None:
+    intake = Intake()
+    intake.receive(video(0, key=True))
+    for _ in range(8):
+        assert not decided(intake)
+        intake.receive(Packet(VIDEO, 0, 0, bytes(MAX_HELD_BYTES // 8)))
+    assert decided(intake)
+
+
+def test_audio_alone_that_changes_begins_with_its_new_track() -> None:
+    intake = Intake()
+    intake.receive(audio(0))
+    other = replace(AUDIO, sample_rate=44_100)
+    intake.receive(replace(audio(CLOCK_HZ), track=other))
+    intake.receive(replace(audio(CLOCK_HZ + VIDEO_WAIT), track=other))
+    assert decided(intake)
+    tracks, held = intake.release()
+    assert tracks == Tracks(None, other)
+    assert {packet.track for packet in held} == {other}
 
 
 def test_audio_alone_decides_nothing_where_there_are_rungs_to_fill() -> None:
