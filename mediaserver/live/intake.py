@@ -51,6 +51,7 @@ class Intake:
     ) -> None:
         self.audio = audio
         self.tracks = tracks
+        self._seen = tracks or 1
         self.has_seen_audio = False
         """Whether audio has come, be it alone."""
         self._needs_video = needs_video
@@ -94,7 +95,7 @@ class Intake:
         main = max(sizes, key=lambda number: (sizes[number], -number))
         first = self._keyframes[main]
         companions = {number: track for number, track in videos.items() if number != main}
-        tracks = Tracks(first.track, self.audio, companions, main)  # type: ignore[arg-type]  # all are of video
+        tracks = Tracks(first.track, self.audio, companions, main, self._seen)  # type: ignore[arg-type]  # all are of video
         late = [
             item
             for item in held

@@ -27,6 +27,8 @@ class Tracks:
     """Other renditions that the streamer sends of the same picture, by track id (Enhanced RTMP, multitrack)."""
     main_id: int = 0
     """Track id of the main video."""
+    seen: int = 1
+    """How many video tracks had been seen before the run. Whatever of them is not in it has its keyframes elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ class VideoRun:
         self._clock = SourceClock(at, held[0])
         self._companions = self._begin_companions(held)
         self._known = {tracks.main_id, *tracks.companions}
+        self._misaligned: set[int] = set()
         self._has_changed_tracks = False
         self._has_rare_keyframes = False
         driver.begin(at, waited_s)
@@ -101,7 +102,8 @@ class VideoRun:
             found.append("No audio arrives: viewers hear silence.")
         if self._has_rare_keyframes:
             found.append(f"{RARE_KEYFRAMES}: the source's own quality is encoded anew. {REMEDY}.")
-        found += [f"{name}: {MISALIGNED}." for name in self._rungs.misaligned]
+        names = [*self._rungs.misaligned, *(f"Video track {number}" for number in sorted(self._misaligned))]
+        found += [f"{name}: {MISALIGNED}." for name in names]
         return found
 
     def receive(self, packet: Packet) -> bool:
@@ -143,10 +145,13 @@ class VideoRun:
         number = packet.track_id
         self._known.add(number)
         clock = self._companions.get(number)
-        if clock is None or packet.track != self.tracks.companions.get(number):
-            # It came late, or is another one now: it fills a rung from the next run on.
+        if clock is None and len(self._known) <= self.tracks.seen:
+            # It was waited for when the run began, and would be in vain whenever another one begins.
+            self._misaligned.add(number)
+        elif clock is None or packet.track != self.tracks.companions.get(number) or clock.is_jump(packet):
+            # It came late, is another one now, or was away: it fills a rung from the next run on.
             self._has_changed_tracks |= packet.is_keyframe and isinstance(packet.track, VideoTrack)
-        elif not clock.is_jump(packet):
+        else:
             self._rungs.receive_companion(number, _placed(packet, clock.video(packet)))
 
     def _receive_video(self, packet: Packet) -> None:

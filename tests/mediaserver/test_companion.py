@@ -133,6 +133,41 @@ async def test_rendition_that_stops_becomes_gaps_and_holds_nobody_up(make_scene:
     scene.assert_aligned()
 
 
+async def test_rendition_that_was_waited_for_in_vain_breaks_no_more_runs(make_scene: MakeScene) -> None:
+    scene = make_scene()
+    source = Renditions(others={1: sized(640, 360)})
+    scene.broadcast.begin_source()
+    for packet in source.run(500):
+        if packet.track_id and packet.is_video:
+            number = round((packet.dts - source.main.origin) / FRAME)
+            scene.broadcast.receive(replace(packet, is_keyframe=number % 50 == 25))
+        else:
+            scene.broadcast.receive(packet)
+    assert scene.broadcast.warnings == [
+        "Video track 1: your own rendition has no keyframes where the main one has, so it is left out."
+    ]
+    await scene.broadcast.finish()
+    assert len(scene.discontinuities("720p")) == 1
+    assert scene.gaps("720p") == scene.gaps("360p") == []
+    scene.assert_aligned()
+
+
+async def test_rendition_that_was_away_fills_its_rung_again(make_scene: MakeScene) -> None:
+    scene = make_scene()
+    others = {1: sized(640, 360)}
+    source = Renditions(others=others)
+    connect(scene, source, 100)
+    source.others = {}
+    send(scene, source, 100)
+    source.others = others
+    send(scene, source, 200)
+    await scene.broadcast.finish()
+    assert (await scene.frames("360p"))[-1].startswith("own1@")
+    assert len(await scene.frames("360p")) >= 250
+    assert len(scene.discontinuities("720p")) == 1
+    scene.assert_aligned()
+
+
 async def test_rendition_with_a_changed_size_begins_anew(make_scene: MakeScene) -> None:
     scene = make_scene()
     source = Renditions(others={1: sized(640, 360)})
