@@ -22,6 +22,9 @@ _AUTHMOD_FIELDS = frozenset(
 )
 """Of its two forms, `adobe` and `llnw`."""
 
+MAX_ENCODER_NAME = 100
+"""Characters; the longest seen is a version string of 60. It goes to the log and to the stream's owner."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectAddress:
@@ -49,7 +52,12 @@ def read_connect(command_object: AmfValue) -> ConnectAddress:
     if not app.strip("/'\" "):
         app = _path_of(texts.get("tcurl", ""))
     app, _, query = app.strip("'\" ").partition("?")
-    return ConnectAddress(app.strip("/"), _without_authmod(query), texts.get("flashver", ""))
+    return ConnectAddress(app.strip("/"), _without_authmod(query), _encoder(texts))
+
+
+def _encoder(texts: dict[str, str]) -> str:
+    name = texts.get("flashver", "")
+    return name[:MAX_ENCODER_NAME] if name.isprintable() else ""
 
 
 def publish_address(connect: ConnectAddress, name: str) -> PublishAddress:

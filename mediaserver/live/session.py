@@ -51,6 +51,8 @@ class Publication:
         self.encoder = encoder
         self.kick = kick
         self.audio: AudioTrack | None = None
+        self.tracks = 1
+        """Video tracks that it says it sends."""
         self.since = time.time()
         """When it connected, seconds since the epoch."""
         self._clock = session.clock
@@ -76,7 +78,8 @@ class Publication:
             self.encoder = name[:MAX_ENCODER_NAME]
         tracks = metadata.get("videoTrackIdInfoMap")
         if isinstance(tracks, Mapping):
-            self._session.expect_tracks(self, min(MAX_TRACKS, 1 + len(tracks)))
+            self.tracks = min(MAX_TRACKS, 1 + len(tracks))
+            self._session.expect_tracks(self)
 
     async def ready(self) -> None:
         """Wait until this process keeps up. Queues behind a broadcast drop to a keyframe by themselves."""
@@ -169,6 +172,7 @@ class Session:
         self.broadcast = make_broadcast()
         if self.publication is not None:
             self.broadcast.begin_source(self.publication.audio)
+            self.expect_tracks(self.publication)
         elif resumed:
             self._wait(self._graces.reconnect_s, "the encoder did not come back after the server's restart")
         else:
@@ -200,10 +204,10 @@ class Session:
             if self.broadcast.repaired > repaired:
                 publication.note_repaired()
 
-    def expect_tracks(self, publication: Publication, count: int) -> None:
+    def expect_tracks(self, publication: Publication) -> None:
         """Learn how many video tracks the current publisher says that it sends."""
         if publication is self.publication and self.broadcast is not None:
-            self.broadcast.expect_tracks(count)
+            self.broadcast.expect_tracks(publication.tracks)
 
     def detach(self, publication: Publication, clean: bool, reason: str) -> None:
         """Take note that a publisher has gone; the broadcast waits for the next one."""

@@ -13,6 +13,9 @@ MAX_DEFICIT_S = 60.0
 LEAK = 1.01
 """How fast being ahead is forgotten: clocks of encoders run up to some hundred millionths fast."""
 
+MAX_HOLD_S = 5.0
+"""How long a connection is left alone at a time: what is not read cannot be seen to be lost."""
+
 MAX_STEP = 3 * CLOCK_HZ
 """A larger step is a jump of the source's clock and no media."""
 
@@ -47,4 +50,4 @@ class Throttle:
     @property
     def wait_s(self) -> float:
         """How long the source should be held back now, in seconds."""
-        return max(0.0, self._ahead_s - AHEAD_S)
+        return min(MAX_HOLD_S, max(0.0, self._ahead_s - AHEAD_S))

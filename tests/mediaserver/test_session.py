@@ -91,6 +91,18 @@ async def test_first_encoder_has_its_grace(make_room: MakeRoom) -> None:
     assert room.expired == ["no encoder connected after the start"]
 
 
+async def test_renditions_that_were_announced_before_the_start_are_waited_for(make_room: MakeRoom) -> None:
+    room = make_room()
+    publication = room.join()
+    publication.receive_metadata({"videoTrackIdInfoMap": {"1": {}}})
+    room.go_live()
+    source = Source()
+    send(publication, source, 10)
+    assert not room.scene.broadcast.has_media
+    send(publication, source, 10)
+    assert room.scene.broadcast.has_media
+
+
 async def test_resumed_stream_waits_as_for_a_lost_encoder(make_room: MakeRoom) -> None:
     room = make_room(reconnect_s=SOON_S)
     room.go_live(resumed=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from media.packet import CLOCK_HZ, Packet
-from mediaserver.live.throttle import AHEAD_S, Throttle
+from mediaserver.live.throttle import AHEAD_S, MAX_HOLD_S, Throttle
 
 from .scene import VIDEO
 
@@ -37,8 +37,10 @@ def test_clock_that_runs_fast_is_never_held_back() -> None:
 
 def test_file_at_full_speed_is_held_back() -> None:
     throttle = Throttle(0.0)
-    play(throttle, 20, 100)
-    assert throttle.wait_s == pytest.approx(20 - AHEAD_S, abs=0.5)
+    now = play(throttle, 8, 100)
+    assert throttle.wait_s == pytest.approx(8 - AHEAD_S, abs=0.5)
+    play(throttle, 1000, 100, start_s=8, now=now)
+    assert throttle.wait_s == MAX_HOLD_S, "a connection that is not read cannot be seen to be lost"
 
 
 def test_start_in_a_burst_is_not() -> None:

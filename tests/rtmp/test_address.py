@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtmp.address import ConnectAddress, PublishAddress, publish_address, read_connect
+from rtmp.address import MAX_ENCODER_NAME, ConnectAddress, PublishAddress, publish_address, read_connect
 from rtmp.amf import AmfValue
 from rtmp.amf0 import EcmaArray
 
@@ -82,3 +82,8 @@ def test_connect(name: str, members: AmfValue, expected: ConnectAddress) -> None
 )
 def test_publish(name: str, connect: ConnectAddress, stream: str, expected: PublishAddress) -> None:
     assert publish_address(connect, stream) == expected
+
+
+@pytest.mark.parametrize(("said", "name"), [("x" * 60_000, "x" * MAX_ENCODER_NAME), ("FMLE/3.0\n[fake]", "")])
+def test_name_of_the_encoder_is_fit_for_a_log(said: str, name: str) -> None:
+    assert read_connect({"app": "live", "flashVer": said}).encoder == name
