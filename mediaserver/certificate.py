@@ -127,6 +127,9 @@ def load_context(cert_file: Path, key_file: Path) -> ssl.SSLContext:
                 f"TLS_CERT_FILE, TLS_KEY_FILE: {cert_file} and {key_file} cannot be used: {error.reason}"
             )
         raise ConfigError([problem]) from error
+    except OSError as error:  # one of them was replaced while they were read
+        words = f"{cert_file} and {key_file} cannot be read: {os_reason(error)}"
+        raise ConfigError([f"TLS_CERT_FILE, TLS_KEY_FILE: {words}"]) from error
     return context
 
 

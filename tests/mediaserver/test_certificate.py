@@ -88,6 +88,21 @@ def test_bad_renewal_keeps_the_old_one_and_is_logged_once(
     assert certificate.current is not before
 
 
+def test_files_that_go_while_they_are_read_are_refused_in_words(
+    files: CertificateFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Path.read_bytes
+
+    def read_and_lose(path: Path) -> bytes:
+        data = read(path)
+        path.unlink()
+        return data
+
+    monkeypatch.setattr(Path, "read_bytes", read_and_lose)
+    with pytest.raises(ConfigError, match=r"cannot be read: No such file or directory"):
+        Certificate(files.certificate, files.key)
+
+
 def test_files_that_stay_are_not_read_again(files: CertificateFiles) -> None:
     certificate = Certificate(files.certificate, files.key)
     before = certificate.current
