@@ -35,6 +35,12 @@ class Variant:
         rung, _, codec = self.name.partition("-")
         return bool(codec), LADDER.index(rung) if rung in LADDER else len(LADDER)
 
+    @property
+    def _codecs(self) -> str:
+        """The codec of its newest track, but of a twin its own: a slate in it is for those who watch it already."""
+        track, (_, _, own) = self.writer.newest_track, self.name.partition("-")
+        return self.codec_string if track is None or own not in ("", track.codec) else track.codec_string
+
     def view(self, audio: Rendition | None) -> VariantView:
         """Describe it as it is now; `audio` is the rendition that goes with it."""
         track, video = self.writer.newest_track, self.writer.rendition
@@ -45,7 +51,7 @@ class Variant:
             width=track.width if track is not None else self.width,
             height=track.height if track is not None else self.height,
             frame_rate=self.frame_rate,
-            codecs=track.codec_string if track is not None else self.codec_string,
+            codecs=self._codecs,
             bandwidth_bps=max(self.bandwidth_bps, peak_bps),
             average_bandwidth_bps=average_bps if video.average_bps else self.average_bandwidth_bps,
         )

@@ -13,11 +13,11 @@ from fractions import Fraction
 from hls.output import HlsOutput
 from hls.writer import VideoWriter
 from media.aac import STEREO_48K
-from media.packet import AudioTrack
+from media.packet import AudioTrack, VideoTrack
 from media.rendition import LADDER, Rendition
-from transcode.rung import codec_string, peak_bitrate_bps, rung_spec
+from transcode.rung import RungSpec, codec_string, peak_bitrate_bps, rung_spec
 
-from .plan import Copy, Tracks, feed_of, renditions_of
+from .plan import Copy, Feed, Tracks, feed_of, renditions_of
 from .sound import Sound, suits_copy
 
 AUDIO_BITRATE_BPS = 160_000
@@ -48,14 +48,19 @@ class Declaration:
     def extend(self, tracks: Tracks) -> list[str]:
         """Declare what a run has beyond the ones before; its segment is open and has no part.
 
+        What newcomers are told of the others is brought up to date.
+
         Returns:
             Names of the rungs that are new.
         """
         if self.sound is None:
             self.sound = Sound(self._output.add_audio(_audio_of(tracks.audio)))
         added = [rung for rung in self._renditions_of(tracks) if rung.name not in self.renditions]
-        for rung in added:
-            self.writers[rung.name] = self._add(rung, tracks)
+        if tracks.video is not None:
+            for rung in self.renditions.values():
+                self._update(rung, tracks, tracks.video)
+            for rung in added:
+                self.writers[rung.name] = self._add(rung, tracks, tracks.video)
         rungs = [*self.renditions.values(), *added]
         rungs.sort(key=lambda rung: (LADDER.index(rung.quality), rung.codec != "h264"))
         self.renditions = {rung.name: rung for rung in rungs}
@@ -70,24 +75,33 @@ class Declaration:
         wanted = [rung for rung in rungs if rung.quality in self._wanted]
         return wanted or ([] if self.renditions else rungs[:1])
 
-    def _add(self, rung: Rendition, tracks: Tracks) -> VideoWriter:
-        video = tracks.video
-        spec = rung_spec(replace(rung, name=rung.quality), video.frame_rate if video is not None else None)
-        bandwidth = peak_bitrate_bps(spec, self._output.config.segment_s)
-        codecs = codec_string(spec)
+    def _add(self, rung: Rendition, tracks: Tracks, video: VideoTrack) -> VideoWriter:
+        spec = rung_spec(replace(rung, name=rung.quality), video.frame_rate)
         feed = feed_of(rung, tracks)
-        if isinstance(feed, Copy):
-            codecs = feed.track.codec_string
-            if feed.track.bitrate_bps is not None:
-                bandwidth = int(feed.track.bitrate_bps * COPY_HEADROOM)
         return self._output.add_video(
             rung.name,
             width=rung.width,
             height=rung.height,
             frame_rate=spec.frame_rate,
-            codec_string=codecs,
-            bandwidth_bps=bandwidth + AUDIO_BITRATE_BPS,
+            codec_string=feed.track.codec_string if isinstance(feed, Copy) else codec_string(spec),
+            bandwidth_bps=self._bandwidth_bps(spec, feed),
         )
+
+    def _update(self, rung: Rendition, tracks: Tracks, video: VideoTrack) -> None:
+        feed = feed_of(rung, tracks)
+        if feed is not None:
+            carried = rung if isinstance(feed, Copy) else feed.rendition
+            spec = rung_spec(replace(carried, name=rung.quality), video.frame_rate)
+            self._output.redeclare(
+                rung.name, frame_rate=spec.frame_rate, bandwidth_bps=self._bandwidth_bps(spec, feed)
+            )
+
+    def _bandwidth_bps(self, spec: RungSpec, feed: Feed) -> int:
+        """Say the highest rate of a segment, audio included."""
+        bandwidth = peak_bitrate_bps(spec, self._output.config.segment_s)
+        if isinstance(feed, Copy) and feed.track.bitrate_bps is not None:
+            bandwidth = int(feed.track.bitrate_bps * COPY_HEADROOM)
+        return bandwidth + AUDIO_BITRATE_BPS
 
 
 def _audio_of(track: AudioTrack | None) -> AudioTrack:

@@ -190,6 +190,20 @@ class TestFacts:
         (variant,) = multivariant(output).variants
         assert (variant.frame_rate, variant.bandwidth_bps) == (Fraction(25), 20_000)
 
+    def test_twin_is_told_of_in_its_own_codec_also_on_a_slate(self) -> None:
+        output = HlsOutput(HlsConfig())
+        output.timeline.begin(0, NOW)
+        av1 = replace(TRACK, codec="av1", codec_string="av01.0.05M.08")
+        writer = declare(output, "720p-av1", av1.codec_string)
+        writer.set_track(av1, 0)
+        run(output, 0, 3, writer)
+        at = lose(output, writer)
+        output.timeline.begin(at, NOW + 9)
+        assert multivariant(output).variants[0].codecs == av1.codec_string
+        writer.set_track(TRACK, at)
+        run(output, at / S, at / S + 1, writer)
+        assert multivariant(output).variants[0].codecs == av1.codec_string
+
 
 RATES = [(48_000, 0.5, 2.0), (44_100, 0.5, 2.0), (48_000, 0.25, 1.0), (44_100, 1.0, 6.0), (24_000, 0.5, 2.0)]
 

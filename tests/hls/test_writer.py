@@ -44,9 +44,9 @@ def shape(output: HlsOutput, name: str = "720p") -> list[str]:
     ]
 
 
-def declare(output: HlsOutput, name: str = "720p") -> VideoWriter:
+def declare(output: HlsOutput, name: str = "720p", codec_string: str = "avc1.64001f") -> VideoWriter:
     return output.add_video(
-        name, width=64, height=36, frame_rate=Fraction(10), codec_string="avc1.64001f", bandwidth_bps=1000
+        name, width=64, height=36, frame_rate=Fraction(10), codec_string=codec_string, bandwidth_bps=1000
     )
 
 

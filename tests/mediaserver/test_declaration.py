@@ -89,3 +89,16 @@ def test_frame_rates_that_nobody_believes(rate: Fraction | None) -> None:
     view = output.multivariant()
     assert view is not None
     assert all(variant.frame_rate <= 120 for variant in view.variants)
+
+
+def test_newcomers_are_told_of_the_source_that_is_there_now() -> None:
+    found = make(output := HlsOutput(HlsConfig()))
+    found.extend(Tracks(replace(VIDEO, frame_rate=Fraction(25), bitrate_bps=1_000_000), AAC_48))
+    output.timeline.advance(1, can_cut=False)
+    output.timeline.end_segment(90_000)
+    output.timeline.begin(90_000, NOW + 1)
+    found.extend(Tracks(replace(VIDEO, frame_rate=Fraction(50), bitrate_bps=4_000_000), AAC_48))
+    view = output.multivariant()
+    assert view is not None
+    assert {variant.frame_rate for variant in view.variants} == {Fraction(50)}
+    assert next(v for v in view.variants if v.name == "360p").bandwidth_bps > 4_000_000
