@@ -257,9 +257,11 @@ class Transcoder:
             self._sink.on_flushed()
 
     def _flush_nothing(self) -> None:
+        """Say of each run that is still being encoded that no more of it will come."""
         if self._flushed < self._flushes:
-            self._flushed = self._flushes
             self._backlog.clear()
+        while self._flushed < self._flushes:
+            self._flushed += 1
             asyncio.get_running_loop().call_soon(self._sink.on_flushed)
 
     def _extend_gap(self, until_pts: int | None) -> None:

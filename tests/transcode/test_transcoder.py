@@ -314,6 +314,16 @@ async def test_a_run_that_ends_before_its_worker_is_there(transcoder: Transcoder
     assert sink.pts == [index * STEP for index in (*range(10), *range(20, 30))]
 
 
+async def test_every_run_that_is_given_up_is_reported(transcoder: Transcoder, sink: Recorder) -> None:
+    transcoder.activate(SMALL, 0)
+    for start in (0, 20 * STEP):
+        for packet in video(10, start=start):
+            transcoder.send(packet)
+        transcoder.flush()
+    transcoder.deactivate("144p")
+    await sink.until(lambda: sink.flushes == 2)
+
+
 async def test_the_source_comes_back_as_another_one(transcoder: Transcoder, sink: Recorder) -> None:
     transcoder.activate(SMALL, 0)
     await feed(transcoder, video(20))
