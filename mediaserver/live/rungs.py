@@ -12,18 +12,16 @@ from typing import NamedTuple
 import structlog
 
 from hls.output import HlsOutput
-from hls.writer import Sample
 from media.packet import AudioTrack, Packet, VideoTrack
 from transcode.port import TranscoderStats
 from transcode.rung import RungSpec, rung_spec
 from transcode.slate import SlateRung
 from transcode.supervisor import WorkerPool
 
-from .companion import CompanionRun
-from .copied_run import CopiedRun
+from .copied_rungs import CopiedRungs
 from .declaration import Declaration
 from .encoding import Encoding
-from .plan import Copy, Encode, Tracks, feed_of
+from .plan import Copy, Encode, Feed, Tracks, feed_of
 from .sound import Sound
 
 log = structlog.get_logger(__name__)
@@ -63,11 +61,8 @@ class Rungs:
         self._timeline = output.timeline
         self._declared = Declaration(output, quality=quality, wanted=wanted)
         self._encoding = Encoding(stream_id, output, pool, self._declared, self._on_tail)
+        self._copied = CopiedRungs(output.timeline, self._declared, self._encoding)
         self._tracks = Tracks(None)
-        self._copies: dict[str, CopiedRun] = {}  # of the main track
-        self._companions: dict[str, tuple[int, CompanionRun]] = {}  # with their track ids
-        self._slates: dict[str, tuple[CopiedRun, SlateRung]] = {}
-        self._gaps: set[str] = set()  # rungs that nothing fills
 
     @property
     def names(self) -> list[str]:
@@ -77,7 +72,7 @@ class Rungs:
     @property
     def is_copying(self) -> bool:
         """Whether a rung is the source's own bits now; then segments begin at its keyframes only."""
-        return bool(self._copies or self._companions)
+        return self._copied.is_copying
 
     @property
     def is_encoding(self) -> bool:
@@ -93,7 +88,7 @@ class Rungs:
     @property
     def misaligned(self) -> list[str]:
         """Rungs whose companion track has no keyframe where segments begin."""
-        return [name for name, (_, run) in self._companions.items() if run.is_misaligned]
+        return self._copied.misaligned
 
     @property
     def should_copy(self) -> bool:
@@ -123,7 +118,8 @@ class Rungs:
         for name, rendition in self._declared.renditions.items():
             track: VideoTrack | None = self._declared.writers[name].newest_track
             width, height = (track.width, track.height) if track else (rendition.width, rendition.height)
-            found.append(RungState(name, self._kind(name), width, height))
+            kind = self._copied.kind(name) or ("encoded" if name in self._encoding.names else "idle")
+            found.append(RungState(name, kind, width, height))
         return found
 
     def slate_specs(self) -> list[RungSpec]:
@@ -151,26 +147,23 @@ class Rungs:
         if added:
             self._log.info("renditions declared", rungs=added)
         self._tracks = tracks
-        self._gaps.clear()
+        self._copied.begin()
         for name, feed in self._feeds():
             if isinstance(feed, Copy):
-                self._copy(name, feed, at, leads)
-            elif isinstance(feed, Encode) and tracks.video is not None:
-                self._encoding.encode(feed.rendition, tracks.video, at)
+                number = tracks.main_id if feed.companion is None else feed.companion
+                self._copied.copy(name, feed, at, leads.get(number, 0))
             else:
-                self._leave(name)
+                self._encode_or_leave(name, feed, at)
         self._begin_sound(tracks.audio, at)
 
     def begin_slate(self, slate: Mapping[str, SlateRung], at: int) -> None:
         """Fill every rung with its slate, and the audio with silence, from the segment that starts at `at` on."""
-        self._gaps.clear()
+        self._copied.begin()
         for name in self._declared.renditions:
             if name in slate:
-                run = CopiedRun(self._declared.writers[name], slate[name].track, at)
-                self._slates[name] = run, slate[name]
-                self._replace_encoded(name, run)
+                self._copied.show(name, slate[name], at)
             else:
-                self._leave(name)
+                self._copied.leave(name)
         self._begin_sound(None, at)
 
     def cut(self, at: int) -> None:
@@ -179,45 +172,25 @@ class Rungs:
 
     def encode_source(self, at: int) -> None:
         """Go on with copied rungs encoded, from a new segment at `at` on, behind a discontinuity."""
-        copied = [*self._copies, *self._companions]
-        self._end_copies(at)
+        copied = self._copied.stop_copying(at)
         self.cut(at)
         for name in copied:
             feed = feed_of(self._declared.renditions[name], self._tracks, may_copy=False)
-            if isinstance(feed, Encode) and self._tracks.video is not None:
-                self._encoding.encode(feed.rendition, self._tracks.video, at)
-            else:
-                self._leave(name)
+            self._encode_or_leave(name, feed, at)
 
     def receive_video(self, packet: Packet) -> None:
         """Take a packet of the main video, after the timeline has been advanced to it."""
-        frontier = self._timeline.frontier
-        for name, run in self._copies.items():
-            run.add(Sample(packet.dts, packet.pts, packet.data, packet.is_keyframe))
-            run.advance(frontier)
-            self._hurry(name, run)
-        for name, (_, companion) in self._companions.items():
-            companion.follow(self._timeline)
-            self._hurry(name, companion.copied)
+        self._copied.receive_video(packet)
         self._encoding.send(packet)
-        self._advance_gaps()
         self._advance_sound()
 
     def receive_companion(self, track_id: int, packet: Packet) -> None:
         """Take a packet of another of the streamer's renditions."""
-        for number, run in self._companions.values():
-            if number == track_id:
-                run.receive(Sample(packet.dts, packet.pts, packet.data, packet.is_keyframe))
+        self._copied.receive_companion(track_id, packet)
 
     def receive_slate(self, index: int, at: int) -> None:
         """Show picture `index` of the slate at `at`, after the timeline has been advanced to it."""
-        frontier = self._timeline.frontier
-        for name, (run, slate) in self._slates.items():
-            frame = slate.frames[index % len(slate.frames)]
-            run.add(Sample(at, at, frame.data, frame.is_keyframe))
-            run.advance(frontier)
-            self._hurry(name, run)
-        self._advance_gaps()
+        self._copied.receive_slate(index, at)
         self._advance_sound()
 
     def receive_audio(self, packet: Packet) -> None:
@@ -231,9 +204,7 @@ class Rungs:
 
     def end_run(self, at: int) -> None:
         """End a run of the source, or of the slate, at `at`, where the timeline has closed its segment."""
-        self._end_copies(at)
-        for name in self._gaps:
-            self._declared.writers[name].advance(at)
+        self._copied.end(at)
         if self._declared.sound is not None:
             self._declared.sound.end_run(at)
         self._encoding.end_run(at)
@@ -248,69 +219,18 @@ class Rungs:
 
     # Within.
 
-    def _feeds(self) -> Iterator[tuple[str, Copy | Encode | None]]:
+    def _feeds(self) -> Iterator[tuple[str, Feed]]:
         for name, rendition in self._declared.renditions.items():
             yield name, feed_of(rendition, self._tracks)
 
-    def _kind(self, name: str) -> str:
-        if name in self._slates:
-            return "slate"
-        if name in self._copies or name in self._companions:
-            return "copied"
-        return "encoded" if name in self._encoding.names else "idle"
-
-    def _copy(self, name: str, feed: Copy, at: int, leads: Mapping[int, int]) -> None:
-        number = self._tracks.main_id if feed.companion is None else feed.companion
-        run = CopiedRun(self._declared.writers[name], feed.track, at, leads.get(number, 0))
-        if feed.companion is None:
-            self._copies[name] = run
+    def _encode_or_leave(self, name: str, feed: Feed, at: int) -> None:
+        if isinstance(feed, Encode) and self._tracks.video is not None:
+            self._encoding.encode(feed.rendition, self._tracks.video, at)
         else:
-            self._companions[name] = feed.companion, CompanionRun(run)
-        self._replace_encoded(name, run)
-
-    def _replace_encoded(self, name: str, run: CopiedRun) -> None:
-        if name in self._encoding.names and self._encoding.has_tail:
-            self._encoding.stop_at(name, run.at)
-        else:
-            self._take_rung(name, run)
-
-    def _take_rung(self, name: str, run: CopiedRun) -> None:
-        self._encoding.stop(name)
-        run.take_rung(self._timeline.frontier)
-
-    def _hurry(self, name: str, run: CopiedRun) -> None:
-        if run.is_waiting and run.has_waited_long:
-            self._take_rung(name, run)
-
-    def _runs(self) -> list[tuple[str, CopiedRun]]:
-        companions = [(name, run.copied) for name, (_, run) in self._companions.items()]
-        return [*self._copies.items(), *companions, *((name, run) for name, (run, _) in self._slates.items())]
+            self._copied.leave(name)
 
     def _on_tail(self, at: int) -> None:
-        for name, run in self._runs():
-            if run.is_waiting and at >= run.at:
-                self._take_rung(name, run)
-
-    def _end_copies(self, at: int) -> None:
-        for name, run in self._runs():
-            if run.is_waiting:
-                self._take_rung(name, run)
-        for _, companion in self._companions.values():
-            companion.end(at)
-        for run in [*self._copies.values(), *(run for run, _ in self._slates.values())]:
-            run.end(at)
-        self._copies.clear()
-        self._companions.clear()
-        self._slates.clear()
-
-    def _leave(self, name: str) -> None:
-        """Leave a rung without media: nothing of this run can fill it."""
-        self._encoding.stop(name)
-        self._gaps.add(name)
-
-    def _advance_gaps(self) -> None:
-        for name in self._gaps:
-            self._declared.writers[name].advance(self._timeline.frontier)
+        self._copied.on_tail(at)
 
     def _begin_sound(self, audio: AudioTrack | None, at: int) -> None:
         sound: Sound | None = self._declared.sound
