@@ -37,7 +37,7 @@ class Variant:
 
     @property
     def _codecs(self) -> str:
-        """The codec of its newest track, but of a twin its own: a slate in it is for those who watch it already."""
+        """The codec of its newest track, but of a twin its own: what else it carries may end at any time."""
         track, (_, _, own) = self.writer.newest_track, self.name.partition("-")
         return self.codec_string if track is None or own not in ("", track.codec) else track.codec_string
 
