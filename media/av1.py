@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from media.av1_sequence import Av1Sequence, parse_av1_sequence
+from media.configuration import check_configuration_size
 from media.error import PeerError
 from media.obu import SEQUENCE_HEADER, split_obus, write_obu
 from media.packet import VideoTrack
@@ -18,8 +19,9 @@ def av1_config(sequence_header: bytes) -> bytes:
         sequence_header: the payload of the unit.
 
     Raises:
-        PeerError: the header is damaged.
+        PeerError: the header is damaged or too large.
     """
+    check_configuration_size("AV1", len(sequence_header))
     sequence = parse_av1_sequence(sequence_header)
     color = sequence.color
     flags = sequence.tier << 7 | (color.bit_depth > 8) << 6 | (color.bit_depth == 12) << 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from media.configuration import check_configuration_size
 from media.error import PeerError
 from media.nal import join_annexb, join_length_prefixed, split_annexb, split_length_prefixed
 from media.packet import VideoTrack
@@ -26,6 +27,9 @@ __all__ = [
 
 NAL_IDR = 5
 NAL_PPS = 8
+
+MAX_SPS, MAX_PPS = 31, 255
+"""What the counts in an avcC record can say."""
 
 # Profiles whose avcC lacks the extension with chroma format and bit depth (14496-15, 5.3.3.1.2).
 _PROFILES_WITHOUT_EXTENSION = frozenset({66, 77, 88})
@@ -56,7 +60,16 @@ class AvcConfig:
     """Bytes of the length before each NAL unit: 1, 2 or 4."""
 
     def serialize(self) -> bytes:
-        """Write the record, for the High profiles with chroma format and bit depths."""
+        """Write the record, for the High profiles with chroma format and bit depths.
+
+        Raises:
+            PeerError: it has no room for so much.
+        """
+        if len(self.sps) > MAX_SPS or len(self.pps) > MAX_PPS:
+            raise PeerError(
+                f"H.264 configuration of {len(self.sps)} sequence and {len(self.pps)} picture parameter sets"
+            )
+        check_configuration_size("H.264", sum(map(len, self.sps + self.pps)))
         facts = parse_sps(self.sps[0])
         record = bytes([1, facts.profile_idc, facts.constraint_flags, facts.level_idc])
         record += bytes([0xFC | self.length_size - 1, 0xE0 | len(self.sps)]) + _join_sets(self.sps)
@@ -108,6 +121,9 @@ def h264_track(config: bytes, bitrate_bps: int | None = None) -> VideoTrack:
 
     Returns:
         A track whose `config` says four-byte lengths, whatever the record said, as packets here have them.
+
+    Raises:
+        PeerError: the record is damaged or too large.
     """
     record = replace(parse_avc_config(config), length_size=4)
     sps = parse_sps(record.sps[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from media.bit import BitReader
+from media.configuration import check_configuration_size
 from media.error import PeerError
 from media.hevc_sps import parse_hevc_sps
 from media.packet import VideoTrack
@@ -44,8 +45,9 @@ class HevcConfig:
         """Write the record; what it says about the picture is taken from the first sequence parameter set.
 
         Raises:
-            PeerError: there is none, or it is damaged.
+            PeerError: there is none, it is damaged, or all is too large.
         """
+        check_configuration_size("HEVC", sum(map(len, self.nals)))
         sets = self.of_type(NAL_SPS)
         if not sets:
             raise PeerError("HEVC configuration (hvcC) holds no sequence parameter set")

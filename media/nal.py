@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 from media.error import PeerError
 
 START_CODE = b"\x00\x00\x00\x01"
+
+MAX_NALS = 16_384
+"""In an access unit: 8K in slices of a network packet each has some thousands. A unit costs about a microsecond, and a
+message full of empty ones would hold up everybody else for seconds."""
 
 _START_CODE = re.compile(b"\x00\x00\x01")
 _EMULATION_PREVENTION = re.compile(b"\x00\x00\x03")
 
 
 def split_annexb(data: bytes) -> list[bytes]:
-    """Split an Annex B byte stream into NAL units that are not empty."""
-    matches = list(_START_CODE.finditer(data))
+    """Split an Annex B byte stream into NAL units that are not empty.
+
+    Raises:
+        PeerError: they are too many.
+    """
+    matches = list(islice(_START_CODE.finditer(data), MAX_NALS + 1))
+    _check_count(len(matches))
     ends = [*(match.start() for match in matches), len(data)][1:]
     # A NAL unit never ends in a zero byte (7.4.1), so zeros before a start code belong to the start code.
     nals = [data[match.end() : end].rstrip(b"\x00") for match, end in zip(matches, ends, strict=True)]
@@ -26,11 +36,13 @@ def split_length_prefixed(data: bytes, length_size: int = 4) -> list[bytes]:
     """Split an access unit of length-prefixed NAL units; empty ones are left out.
 
     Raises:
-        PeerError: a length reaches past the end.
+        PeerError: a length reaches past the end, or they are too many.
     """
-    nals = []
-    position, end = 0, len(data)
+    nals: list[bytes] = []
+    count, position, end = 0, 0, len(data)
     while position < end:
+        count += 1
+        _check_count(count)
         start = position + length_size
         position = start + int.from_bytes(data[position:start], "big")
         if start > end or position > end:
@@ -38,6 +50,11 @@ def split_length_prefixed(data: bytes, length_size: int = 4) -> list[bytes]:
         if position > start:
             nals.append(data[start:position])
     return nals
+
+
+def _check_count(count: int) -> None:
+    if count > MAX_NALS:
+        raise PeerError(f"access unit of more than {MAX_NALS} NAL units")
 
 
 def join_length_prefixed(nals: Iterable[bytes]) -> bytes:

@@ -15,6 +15,10 @@ _HAS_SIZE = 0x02
 MAX_LEB128_BYTES = 8
 """Of a size (4.10.5)."""
 
+MAX_OBUS = 1024
+"""In a temporal unit: the largest picture has 128 tiles (A.3), each in a unit of its own at worst, in a few layers. A
+message full of empty ones would hold up everybody else for seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Obu:
@@ -31,9 +35,9 @@ def split_obus(data: bytes) -> list[Obu]:
     """Split a temporal unit or what follows in an av1C record; the last unit may lack its size.
 
     Raises:
-        PeerError: a unit reaches past the end.
+        PeerError: a unit reaches past the end, or they are too many.
     """
-    obus = []
+    obus: list[Obu] = []
     start, end = 0, len(data)
     while start < end:
         header = data[start]
@@ -45,6 +49,8 @@ def split_obus(data: bytes) -> list[Obu]:
         if size < 0 or stop > end:
             raise PeerError(f"AV1 unit is cut short: it should end at byte {stop} of {end}")
         obus.append(Obu(header >> 3 & 15, data[position:stop], data[start:stop]))
+        if len(obus) > MAX_OBUS:
+            raise PeerError(f"AV1 temporal unit of more than {MAX_OBUS} units")
         start = stop
     return obus
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from media.av1 import av1_config, av1_track, sequence_header_of
+from media.configuration import check_configuration_size
 from media.obu import SEQUENCE_HEADER, TEMPORAL_DELIMITER, split_obus
 from media.packet import VideoTrack
 from media.vp9 import parse_vp9_config, parse_vp9_keyframe, vp9_track
@@ -28,6 +29,7 @@ class Av1Codec:
         """Take an av1C record."""
         if record == self._record or not record:
             return
+        check_configuration_size("AV1", len(record))
         header = sequence_header_of(record)
         self._track = av1_track(record, bitrate_bps) if header else None
         self._record, self._header, self._bitrate_bps = record, header, bitrate_bps

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from media import h264, hevc
+from media.configuration import check_configuration_size
 from media.error import PeerError
 from media.h264 import AvcConfig, h264_track, parse_avc_config
 from media.hevc import HevcConfig, hevc_track, is_hevc_config, parse_hevc_config
@@ -43,6 +44,7 @@ class NalCodec:
         """Take an avcC or hvcC record."""
         if record == self._record or not record:
             return
+        check_configuration_size("HEVC" if self._is_hevc else "H.264", len(record))
         if self._is_hevc or is_hevc_config(record):
             self._source = _HevcSource.open(parse_hevc_config(record), bitrate_bps)
         else:

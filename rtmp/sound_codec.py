@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
+from media.configuration import check_configuration_size
 from media.error import PeerError
 from media.opus import is_stereo, opus_track, parse_opus_head, with_packet_duration
 from media.packet import AudioTrack
@@ -86,6 +87,7 @@ class HeaderCodec:
     def configure(self, header: bytes, bitrate_bps: int | None) -> None:
         """Take an AudioSpecificConfig or a STREAMINFO block."""
         if header and header != self._header:
+            check_configuration_size("audio", len(header))
             self._track = self._open_track(header, bitrate_bps)
             self._header = header
 
@@ -140,6 +142,7 @@ class OpusCodec:
     def configure(self, header: bytes, bitrate_bps: int | None) -> None:
         """Take an identification header; a comment header, which may come as well, says nothing of use."""
         if header and header != self._header and not header.startswith(_OPUS_TAGS):
+            check_configuration_size("Opus", len(header))
             self._announced = parse_opus_head(header)
             self._header, self._bitrate_bps, self._track = header, bitrate_bps, None
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from media.configuration import MAX_CONFIGURATION_BYTES
 from media.error import PeerError
 from media.packet import AudioTrack, Packet
 from media.timing import TimestampUnwrapper
@@ -61,6 +62,12 @@ def test_other_codecs_are_refused_by_name(first: int, name: str) -> None:
 def test_damaged_header_is_refused() -> None:
     with pytest.raises(PeerError, match="AAC"):
         AudioTagReader(TimestampUnwrapper()).read(b"\xaf\x00\x0a\x10", 0)
+
+
+@pytest.mark.parametrize("header", [b"\xaf\x00\x11\x90", b"\x90Opus" + b"OpusHead", b"\x90fLaC"])
+def test_header_is_bounded(header: bytes) -> None:
+    with pytest.raises(PeerError, match=r"configuration of \d+ bytes"):
+        AudioTagReader(TimestampUnwrapper()).read(header + bytes(MAX_CONFIGURATION_BYTES + 1), 0)
 
 
 def test_aac_of_enhanced_rtmp() -> None:

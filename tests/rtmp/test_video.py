@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from media.configuration import MAX_CONFIGURATION_BYTES
 from media.error import PeerError
 from media.h264 import join_annexb, join_length_prefixed, parse_avc_config
 from media.packet import Packet, VideoTrack
@@ -67,6 +68,18 @@ def test_parameter_sets_that_change_in_band_are_followed() -> None:
     assert read(reader, video_frame(same.sps[0], same.pps[0], IDR)).track is first
     assert size(read(reader, video_frame(other.sps[0], other.pps[0], IDR))) == (640, 480)
     assert size(read(reader, video_frame(SLICE))) == (640, 480)
+
+
+def test_parameter_sets_in_band_are_bounded() -> None:
+    other = parse_avc_config(OTHER)
+    for sets in ([other.sps[0]] * 300, [other.sps[0] + bytes(70_000)]):
+        with pytest.raises(PeerError, match=r"H\.264 configuration of"):
+            opened().read(video_frame(*sets, other.pps[0], IDR), 0)
+
+
+def test_header_is_bounded() -> None:
+    with pytest.raises(PeerError, match=r"H\.264 configuration of"):
+        opened(CONFIG + bytes(MAX_CONFIGURATION_BYTES))
 
 
 @pytest.mark.parametrize("length_size", [1, 2, 4])
