@@ -8,6 +8,9 @@ from media.packet import AudioTrack
 
 STREAMINFO_BYTES = 34
 
+MIN_SAMPLE_RATE = 8_000
+"""In Hz, as of telephones. A block of 65535 samples at 1 Hz would last 18 hours."""
+
 _MARKER = b"fLaC"
 _BLOCK_HEADER_BYTES = 4
 
@@ -30,6 +33,6 @@ def flac_track(header: bytes, bitrate_bps: int | None = None) -> AudioTrack:
     block_samples = reader.read(16)
     reader.skip(24 + 24)  # frame sizes
     sample_rate, channels = reader.read(20), reader.read(3) + 1
-    if not sample_rate or not block_samples:
+    if sample_rate < MIN_SAMPLE_RATE or not block_samples:
         raise PeerError(f"FLAC of {sample_rate} Hz in blocks of {block_samples} samples")
     return AudioTrack("flac", config, "fLaC", sample_rate, channels, block_samples, bitrate_bps)

@@ -39,6 +39,10 @@ MAX_HOLE_SAMPLES = 2 * SAMPLE_RATE
 """A longer hole is not filled: the output begins anew behind it."""
 
 
+MIN_SAMPLE_RATE = 7_350
+"""In Hz, the lowest of AAC. FLAC frames may say 1 Hz: a few bytes would become hours of samples."""
+
+
 DECODERS = {"aac": "aac", "opus": "opus", "flac": "flac", "mp3": "mp3float", "ac3": "ac3", "eac3": "eac3"}
 """FFmpeg's names."""
 
@@ -95,6 +99,9 @@ class AudioDecoder:
             return b""
 
     def _convert(self, frame: AudioFrame) -> bytes:
+        if frame.sample_rate < MIN_SAMPLE_RATE:
+            self.errors += 1
+            return b""
         shape = (frame.sample_rate, frame.format.name, frame.layout.name)
         if shape != self._shape:
             # HE-AAC and wrong headers show their real shape in the samples only.

@@ -73,4 +73,7 @@ class AudioRun:
 
 def _frame_ticks(tracks: Tracks) -> int:
     audio = tracks.audio
-    return rescale(audio.frame_samples, CLOCK_HZ, audio.sample_rate) if audio is not None else 0
+    ticks = rescale(audio.frame_samples, CLOCK_HZ, audio.sample_rate) if audio is not None else 0
+    return min(
+        CLOCK_HZ, ticks
+    )  # whatever a header says: a segment does not become longer than players were told

@@ -7,6 +7,7 @@ import pytest
 from media.av1 import av1_config
 from media.configuration import MAX_CONFIGURATION_BYTES
 from media.error import PeerError
+from media.flac import MIN_SAMPLE_RATE, flac_track
 from media.h264 import MAX_PPS, MAX_SPS, AvcConfig, parse_avc_config
 from media.hevc import HevcConfig
 from media.nal import MAX_NALS, split_annexb, split_length_prefixed
@@ -51,3 +52,11 @@ def test_parameter_sets_of_the_others() -> None:
         HevcConfig((b"\x42\x01" + bytes(MAX_CONFIGURATION_BYTES),)).serialize()
     with pytest.raises(PeerError, match="AV1 configuration of"):
         av1_config(bytes(MAX_CONFIGURATION_BYTES + 1))
+
+
+def test_sample_rate_of_flac() -> None:
+    streaminfo = bytes(2) + b"\xff\xff" + bytes(6)
+    track = flac_track(streaminfo + (MIN_SAMPLE_RATE << 44).to_bytes(8, "big") + bytes(16))
+    assert (track.sample_rate, track.frame_samples) == (MIN_SAMPLE_RATE, 65_535)
+    with pytest.raises(PeerError, match="FLAC of 7999 Hz"):
+        flac_track(streaminfo + (7999 << 44).to_bytes(8, "big") + bytes(16))

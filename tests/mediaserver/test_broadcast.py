@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from media.error import PeerError
-from media.packet import CLOCK_HZ, AudioTrack
+from media.packet import CLOCK_HZ, AudioTrack, Packet
 
 from .scene import AAC_44, AAC_48, FRAME, MS, NOW, SURROUND, VIDEO, MakeScene, Scene, Source, sized
 
@@ -435,6 +435,19 @@ async def test_audio_alone_may_change_its_track_at_once(make_scene: MakeScene) -
     assert scene.broadcast.has_media
     await scene.broadcast.finish()
     assert scene.discontinuities("audio") == []
+
+
+async def test_audio_alone_in_frames_of_hours_ends_soon(make_scene: MakeScene) -> None:
+    scene = make_scene()
+    scene.connect(Source(video=None, audio=replace(SURROUND, codec="flac")), 100)
+    position = scene.output.timeline.position
+    long = replace(SURROUND, codec="flac", sample_rate=8_000, frame_samples=1 << 24)
+    scene.broadcast.begin_source()
+    for number in range(200):
+        at = number * FRAME
+        scene.broadcast.receive(Packet(long, at, at, b"<a>", is_keyframe=True))
+    await scene.broadcast.finish()
+    assert scene.output.timeline.position <= position + 10 * CLOCK_HZ
 
 
 async def test_audio_alone_is_a_broadcast_and_video_may_come_later(make_scene: MakeScene) -> None:

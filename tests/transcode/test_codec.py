@@ -189,3 +189,13 @@ def test_opus_without_a_header_counts_as_stereo() -> None:
     decoder = AudioDecoder()
     decoder.set_track(AudioTrack("opus", b"", "opus", 48_000, 2))
     assert sum(len(decoder.decode(packet.pts, packet.data)) for packet in packets) == 8 * 960 * len(packets)
+
+
+def test_few_bytes_do_not_become_hours_of_sound() -> None:
+    packets = audio_of(AudioCodec("flac", "flac", 1, "stereo", "s16"), 1024)
+    decoder = AudioDecoder()
+    track = packets[0].track
+    assert isinstance(track, AudioTrack)
+    decoder.set_track(track)
+    assert [decoder.decode(packet.pts, packet.data) for packet in packets] == [b""] * len(packets)
+    assert decoder.errors == sum(1 for packet in packets if packet.data) > 0
