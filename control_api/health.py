@@ -49,7 +49,7 @@ class RungHealth(BaseModel):
 
     name: str = Field(description="`2160p` … `144p`, or a copied twin such as `1080p-hevc`.")
     kind: Literal["copied", "encoded", "idle", "slate"] = Field(
-        description="The source's own bits; encoded; nobody watches it; the slate of a lost encoder."
+        description="The source's own bits; encoded; nothing can fill it; the slate of a lost encoder."
     )
     width: int = Field(description="Pixels.")
     height: int = Field(description="Pixels.")
@@ -59,7 +59,7 @@ class LastError(BaseModel):
     """Why an encoder was turned away or lost."""
 
     at: datetime = Field(description="When.")
-    message: str = Field(description="What the encoder was told.")
+    message: str = Field(description="A sentence; an encoder that could still be told was told the same.")
 
 
 class StreamHealthAnswer(BaseModel):

@@ -77,7 +77,7 @@ class Rungs:
     @property
     def is_encoding(self) -> bool:
         """Whether any rung is encoded now."""
-        return bool(self._encoding.names)
+        return self.failure is None and bool(self._encoding.names)
 
     @property
     def is_audio_missing(self) -> bool:
@@ -118,7 +118,8 @@ class Rungs:
         for name, rendition in self._declared.renditions.items():
             track: VideoTrack | None = self._declared.writers[name].newest_track
             width, height = (track.width, track.height) if track else (rendition.width, rendition.height)
-            kind = self._copied.kind(name) or ("encoded" if name in self._encoding.names else "idle")
+            is_encoded = self.failure is None and name in self._encoding.names
+            kind = self._copied.kind(name) or ("encoded" if is_encoded else "idle")
             found.append(RungState(name, kind, width, height))
         return found
 
