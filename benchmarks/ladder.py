@@ -62,7 +62,7 @@ class Counter:
         self.done = asyncio.Event()
         self.worker_mib = 0
 
-    def on_rung_opened(self, rung: str, track: VideoTrack) -> None:
+    def on_rung_opened(self, rung: str, track: VideoTrack, from_pts: int) -> None:
         """Nothing to count."""
 
     def on_video(self, pts: int, frames: Mapping[str, Packet]) -> None:  # noqa: ARG002

@@ -72,7 +72,7 @@ class Delivery:
         track = self._opening.pop(rung, None)
         if track is not None and track != self._tracks.get(rung):
             self._tracks[rung] = track
-            self._sink.on_rung_opened(rung, track)
+            self._sink.on_rung_opened(rung, track, self._wanted.start_of(rung))
 
     def deliver_audio(self, message: EncodedAudio) -> None:
         """Hand over an audio packet."""

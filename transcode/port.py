@@ -27,8 +27,11 @@ class TranscoderStats:
 class TranscoderSink(Protocol):
     """Takes what is encoded. All calls come from the event loop; none may block or raise."""
 
-    def on_rung_opened(self, rung: str, track: VideoTrack) -> None:
-        """Learn a rung's parameter sets, which say its size and frame rate; again before the first frame of others."""
+    def on_rung_opened(self, rung: str, track: VideoTrack, from_pts: int) -> None:
+        """Learn a rung's parameter sets, which say its size and frame rate; again before the first frame of others.
+
+        They hold for frames from `from_pts` on, where the rung was to become what it is now.
+        """
 
     def on_video(self, pts: int, frames: Mapping[str, Packet]) -> None:
         """Take all rungs of one source frame; dts equals pts."""

@@ -48,6 +48,10 @@ class Wanted:
         """Every audio output has delivered what lies before this."""
         return min(self._outputs.values(), default=NOTHING_DELIVERED)
 
+    def start_of(self, name: str) -> int:
+        """Tell where the activation begins that the next frame of an active rung belongs to."""
+        return self._rungs[name][0].from_pts
+
     def activate(self, spec: RungSpec, from_pts: int) -> Message:
         """Want a rung, or want it to be another one from `from_pts` on."""
         if spec.name not in self._rungs:

@@ -57,7 +57,6 @@ class Encoding:
         self._declared = declared
         self._on_tail = on_tail
         self._specs: dict[str, RungSpec] = {}
-        self._since: dict[str, int] = {}  # where on the timeline a rung's present encoder begins
         self._limits: dict[str, int] = {}  # where a copied run waits for the end of the encoded one
         self._tails: deque[int] = deque()  # ends of the runs of which the encoders still have something
         self._has_no_tail = asyncio.Event()
@@ -71,7 +70,7 @@ class Encoding:
     @property
     def names(self) -> Collection[str]:
         """The rungs that are encoded now."""
-        return self._since.keys()
+        return self._specs.keys()
 
     @property
     def has_tail(self) -> bool:
@@ -91,7 +90,6 @@ class Encoding:
             self._transcoder.force_keyframe(at, spec.name)
             return
         self._specs[spec.name] = spec
-        self._since[spec.name] = at
         self._shown_until = max(self._shown_until, at)
         self._transcoder.activate(spec, at)
 
@@ -99,7 +97,6 @@ class Encoding:
         """Stop encoding a rung, if it is."""
         self._limits.pop(name, None)
         if self._specs.pop(name, None) is not None:
-            del self._since[name]
             self._transcoder.deactivate(name)
 
     def stop_at(self, name: str, at: int) -> None:
@@ -115,19 +112,19 @@ class Encoding:
 
     def cut(self, at: int) -> None:
         """Start an IDR on all rungs at `at`; called before its frame comes."""
-        if self._since:
+        if self._specs:
             self._transcoder.force_keyframe(at)
 
     def send(self, packet: Packet) -> None:
         """Take a packet on the timeline, after the timeline has been advanced to it."""
         self._transcoder.send(packet)
         if self.failure is not None and packet.is_video:
-            self._advance(self._since, self._timeline.frontier)
+            self._advance(self._specs, self._timeline.frontier)
 
     def end_run(self, at: int) -> None:
         """End a run of the source at `at`, where the timeline has closed its segment."""
         sound = self._declared.sound
-        if self._since or (sound is not None and sound.is_encoded):
+        if self._specs or (sound is not None and sound.is_encoded):
             self._tails.append(at)
             self._has_no_tail.clear()
         self._transcoder.flush()
@@ -148,9 +145,9 @@ class Encoding:
 
     # What the transcoder reports.
 
-    def on_rung_opened(self, rung: str, track: VideoTrack) -> None:
+    def on_rung_opened(self, rung: str, track: VideoTrack, from_pts: int) -> None:
         """Learn an encoded rung's parameter sets."""
-        self._declared.writers[rung].set_track(track, self._since[rung])
+        self._declared.writers[rung].set_track(track, from_pts)
 
     def on_video(self, pts: int, frames: Mapping[str, Packet]) -> None:
         """Take all rungs of one source frame."""
@@ -180,7 +177,7 @@ class Encoding:
         if not self._tails:
             return
         at = self._tails.popleft()
-        self._advance(self._since, at)
+        self._advance(self._specs, at)
         self._on_tail(at)
         if not self._tails:
             self._has_no_tail.set()
@@ -192,7 +189,7 @@ class Encoding:
         self.failure = reason
         self._log.error("encoding stopped, the source's own quality goes on", reason=reason)
         self._finish_tails()
-        self._advance(self._since, self._timeline.frontier)
+        self._advance(self._specs, self._timeline.frontier)
 
     def _advance(self, names: Collection[str], until: int) -> None:
         for name in list(names):

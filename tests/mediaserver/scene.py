@@ -114,7 +114,7 @@ class Encoder:
         self.rungs[spec.name] = (spec, from_pts)
         self._fresh.add(spec.name)
         track = replace(VIDEO, width=spec.width, height=spec.height, codec_string=f"avc1.{spec.height:06x}")
-        self.sink.on_rung_opened(spec.name, track)
+        self.sink.on_rung_opened(spec.name, track, from_pts)
 
     def deactivate(self, name: str) -> None:
         if name in self.rungs:

@@ -139,6 +139,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.opened: dict[str, list[VideoTrack]] = {}
+        self.starts: dict[str, list[int]] = {}
         self.events: dict[str, list[VideoTrack | int]] = {}
         """Of each rung, in their order: tracks, and the pts of frames."""
         self.video: list[tuple[int, Mapping[str, Packet]]] = []
@@ -162,8 +163,9 @@ class Recorder:
                 self._changed.clear()
                 await self._changed.wait()
 
-    def on_rung_opened(self, rung: str, track: VideoTrack) -> None:
+    def on_rung_opened(self, rung: str, track: VideoTrack, from_pts: int) -> None:
         self.opened.setdefault(rung, []).append(track)
+        self.starts.setdefault(rung, []).append(from_pts)
         self.events.setdefault(rung, []).append(track)
         self._changed.set()
 

@@ -373,6 +373,7 @@ async def test_a_rung_becomes_another_one_and_a_killed_worker_does_not_matter(
     await finish(transcoder, sink)
     assert_complete(sink, 60, {"144p", "240p"})
     old, new = sink.opened["144p"]
+    assert sink.starts["144p"] == [0, 25 * STEP]
     assert (old.width, old.height, old.frame_rate) == (SMALL.width, SMALL.height, SMALL.frame_rate)
     assert (new.width, new.height, new.frame_rate) == (144, 256, Fraction(50))
     column = [found["144p"] for _, found in sink.video]
@@ -382,6 +383,22 @@ async def test_a_rung_becomes_another_one_and_a_killed_worker_does_not_matter(
     for track, part in ((old, column[:25]), (new, column[25:])):
         assert len(decode(track.config, [packet.data for packet in part])) == len(part)
     assert len(sink.opened["240p"]) == 1
+
+
+async def test_each_of_several_changes_is_told_with_where_it_begins(
+    transcoder: Transcoder, sink: Recorder
+) -> None:
+    transcoder.activate(SMALL, 0)
+    packets = video(60)
+    for packet in packets:
+        if packet.pts in (20 * STEP, 40 * STEP):
+            size = (144, 256) if packet.pts == 20 * STEP else (160, 144)
+            transcoder.activate(rung_spec(Rendition("144p", *size), Fraction(25), "superfast"), packet.pts)
+        transcoder.send(packet)
+    assert sink.opened == {}, "too fast for this test"
+    await finish(transcoder, sink)
+    assert [track.width for track in sink.opened["144p"]] == [SMALL.width, 144, 160]
+    assert sink.starts["144p"] == [0, 20 * STEP, 40 * STEP]
 
 
 async def until(condition: Callable[[], bool]) -> None:
