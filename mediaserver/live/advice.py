@@ -8,8 +8,9 @@ from media.packet import CLOCK_HZ, VideoTrack
 
 from .pace import Cadence, Rates
 
-MAX_KEYFRAME_INTERVAL_S = 4.0
-"""From here on the source's own quality cannot be copied (see `live.broadcast`)."""
+MAX_KEYFRAME_INTERVAL = 4 * CLOCK_HZ
+"""A source without an IDR for so long does not suit as the top rung: its segments would pass the constant
+EXT-X-TARGETDURATION. OBS sends one every 8.3 s unless told otherwise."""
 
 MAX_SPREAD_S = 0.5
 """A part: what comes later than others by more uses up players' buffers, which are three parts."""
@@ -29,9 +30,10 @@ MAX_FRAME_RATE = 240
 
 def about_keyframes(cadence: Cadence) -> Iterator[str]:
     """Speak of keyframes that are too far apart, while the next one is still waited for too."""
-    interval_s = max(cadence.keyframe_interval or 0, cadence.since_keyframe) / CLOCK_HZ
-    if interval_s > MAX_KEYFRAME_INTERVAL_S:
-        yield f"Keyframe interval is {interval_s:.1f} s; set 2 s in OBS → Settings → Output → Keyframe Interval."
+    interval = max(cadence.keyframe_interval or 0, cadence.since_keyframe)
+    if interval > MAX_KEYFRAME_INTERVAL:
+        seconds = interval / CLOCK_HZ
+        yield f"Keyframe interval is {seconds:.1f} s; set 2 s in OBS → Settings → Output → Keyframe Interval."
 
 
 def about_frames(video: VideoTrack, rates: Rates, cadence: Cadence) -> Iterator[str]:

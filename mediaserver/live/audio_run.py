@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from media.packet import CLOCK_HZ, Packet
 from media.timing import rescale
 
+from .clock import MAX_STEP_AHEAD
 from .driver import Driver
 from .plan import Tracks
-
-MAX_STEP = 3 * CLOCK_HZ
-"""A larger step between two frames, either way, is a jump of the source's clock."""
 
 
 class AudioRun:
@@ -60,7 +58,7 @@ class AudioRun:
         if packet.track_id:
             return True
         pts = packet.pts + self._offset
-        if packet.track != self.tracks.audio or abs(pts - self._last) > MAX_STEP:
+        if packet.track != self.tracks.audio or abs(pts - self._last) > MAX_STEP_AHEAD:
             return False
         if pts >= self._last:
             self._last = pts

@@ -8,15 +8,14 @@ from math import inf
 
 from media.packet import CLOCK_HZ
 
+from .clock import MAX_STEP_AHEAD
+
 BUCKET_S = 0.5
 BUCKETS = 10
 """Rates are means over the last 5 s: an interval of keyframes, which are much larger than other frames, or two."""
 
 MIN_MEASURED_S = 1.0
 """A shorter time says nothing about a rate."""
-
-MAX_STEP = 3 * CLOCK_HZ
-"""A larger step from frame to frame is a jump of the encoder's clock (see `live.clock`)."""
 
 IRREGULAR = 0.4
 """Share by which a frame's duration is off the mean to be irregular. Milliseconds at 240 frames a second are off by
@@ -99,7 +98,7 @@ class Jitter:
     def receive(self, dts: int, now: float, bucket: Bucket) -> None:
         """Take the arrival of a frame; a jump of its clock counts for nothing."""
         transit = now - dts / CLOCK_HZ
-        if self._zero is None or abs(transit - self._zero - self._delay_s) >= MAX_STEP / CLOCK_HZ:
+        if self._zero is None or abs(transit - self._zero - self._delay_s) >= MAX_STEP_AHEAD / CLOCK_HZ:
             self._zero = transit - self._delay_s
         delay_s = transit - self._zero
         self.seconds += (abs(delay_s - self._delay_s) - self.seconds) / 16
@@ -128,7 +127,7 @@ class Cadence:
         """Take a frame; return its distance from the one before, 0 when that is no distance but a jump."""
         step = dts - self._last_dts if self._last_dts is not None else 0
         self._last_dts = dts
-        if not 0 < step <= MAX_STEP:
+        if not 0 < step <= MAX_STEP_AHEAD:
             step = 0
         else:
             self._measure(step)

@@ -8,21 +8,17 @@ from typing import Protocol
 
 import structlog
 
-from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
+from media.packet import AudioTrack, Packet, VideoTrack
 
+from .advice import MAX_KEYFRAME_INTERVAL
 from .clock import SourceClock, Times
 from .driver import Driver
 from .plan import Tracks
 
 log = structlog.get_logger(__name__)
 
-MAX_KEYFRAME_INTERVAL = 4 * CLOCK_HZ
-"""A source without an IDR for so long does not suit as the top rung: its segments would pass the constant
-EXT-X-TARGETDURATION. OBS sends one every 8.3 s unless told otherwise."""
-
 RARE_KEYFRAMES = "No keyframe for 4 s"
 REMEDY = "Set the keyframe interval to 2 s (OBS: Settings, Output, Keyframe Interval)"
-
 
 MISALIGNED = "your own rendition has no keyframes where the main one has, so it is left out"
 

@@ -6,13 +6,10 @@ Audio is published behind the video's frontier, since only the video says where 
 from __future__ import annotations
 
 from hls.writer import AudioWriter, Sample
-from media.aac import STEREO_48K, parse_audio_specific_config
+from media.aac import AAC_LC, STEREO_48K, parse_audio_specific_config
 from media.packet import CLOCK_HZ, AudioTrack, Packet
 
 from .silence import silent_packets
-
-AAC_LC = 2
-"""Audio object type of AAC-LC (ISO/IEC 14496-3, table 1.17)."""
 
 MAX_LAG = 3 * CLOCK_HZ // 2
 """How far audio may be behind video before silence takes its place: parts of the audio rendition, and with them
@@ -20,7 +17,6 @@ every player, would have to wait for it."""
 
 REJOIN_LAG = CLOCK_HZ // 2
 """How far silence that took the place of missing audio stays behind video, so that audio that comes back is in time."""
-
 
 MIN_COPIED_RATE = 22_050
 """In Hz. At lower rates a frame of AAC lasts 64 ms and more: parts of whole frames would miss 85 % of their target."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from media.packet import CLOCK_HZ, Packet
 
+from .clock import MAX_STEP_AHEAD
+
 AHEAD_S = 5.0
 """How far media may run ahead of time: encoders start with a burst, and a stalled network catches up."""
 
@@ -15,9 +17,6 @@ LEAK = 1.01
 
 MAX_HOLD_S = 5.0
 """How long a connection is left alone at a time: what is not read cannot be seen to be lost."""
-
-MAX_STEP = 3 * CLOCK_HZ
-"""A larger step is a jump of the source's clock and no media."""
 
 
 class Throttle:
@@ -36,7 +35,7 @@ class Throttle:
         """Count a packet with its source's timestamps, which came at `now`."""
         self._pass_time(now)
         step = packet.dts - self._newest if self._newest is not None else 0
-        if self._newest is None or abs(step) > MAX_STEP:
+        if self._newest is None or abs(step) > MAX_STEP_AHEAD:
             self._newest = packet.dts
         elif step > 0:  # audio and video interleave: a small step back is the other one's
             self._newest = packet.dts
