@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from hls.output import HlsOutput
+from media.error import PeerError
 from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
 from transcode.slate import SlateRequest, SlateRung
 
@@ -32,6 +33,10 @@ log = structlog.get_logger(__name__)
 START = 10 * CLOCK_HZ
 """Where a broadcast begins on its timeline. Not at 0: pictures that are reordered are decoded before the first one is
 shown, and decoding times cannot be negative in fMP4."""
+
+MAX_OPEN_BYTES = 128 << 20
+"""Of video in the open part: five seconds at the highest bitrate that RTMP lets in. Media whose time hardly passes
+would pile up there."""
 
 RECONNECTING = "Reconnecting …"
 PAUSED = "Paused"
@@ -84,6 +89,7 @@ class Broadcast:
         self._last_gop = LastGop()
         self._caption = RECONNECTING
         self._last_received = 0.0
+        self._open_part = (0, 0)  # where it begins, and bytes of video that have come since
         self._repaired = 0  # by the runs that are over
 
     @property
@@ -136,7 +142,11 @@ class Broadcast:
             self._intake.tracks = count
 
     def receive(self, packet: Packet) -> None:
-        """Take a packet with the source's own timestamps."""
+        """Take a packet with the source's own timestamps.
+
+        Raises:
+            PeerError: the source cannot be used.
+        """
         self._last_received = self._wall_clock()
         if self._intake is not None:
             self._intake.receive(packet)
@@ -207,7 +217,16 @@ class Broadcast:
         for packet in held:
             self.receive(packet)
 
+    def _count_open(self, size_bytes: int) -> None:
+        begin, before = self._open_part
+        frontier = self._timeline.frontier
+        self._open_part = frontier, size_bytes + (before if begin == frontier else 0)
+        if self._open_part[1] > MAX_OPEN_BYTES:
+            raise PeerError("the video has far too many bytes for its time")
+
     def _receive_on(self, run: Run, packet: Packet) -> None:
+        if packet.is_video:
+            self._count_open(len(packet.data))
         if packet.is_video and packet.track_id == self._tracks.main_id:
             self._last_gop.receive(packet)
         if not run.receive(packet):

@@ -23,6 +23,9 @@ MAX_LAG = CLOCK_HZ
 MAX_HELD = 600
 """Samples that wait for the main track; a companion so far ahead is on another clock."""
 
+MAX_HELD_BYTES = 32 << 20
+"""Of them: a second at the highest bitrate that RTMP lets in."""
+
 
 class CompanionRun:
     """A run of one companion track, in step with the main one."""
@@ -30,6 +33,7 @@ class CompanionRun:
     def __init__(self, copied: CopiedRun) -> None:
         self.copied = copied
         self._held: deque[Sample] = deque()
+        self._held_bytes = 0
         self._newest = copied.at
         self._entered: int | None = None  # start of the segment whose keyframe has come
         self.is_misaligned = False
@@ -37,8 +41,9 @@ class CompanionRun:
 
     def receive(self, sample: Sample) -> None:
         """Take a sample on the timeline; it waits until the main track is there."""
-        if len(self._held) < MAX_HELD:
+        if len(self._held) < MAX_HELD and self._held_bytes < MAX_HELD_BYTES:
             self._held.append(sample)
+            self._held_bytes += len(sample.data)
         self._newest = max(self._newest, sample.dts)
 
     def follow(self, timeline: Timeline) -> None:
@@ -48,7 +53,7 @@ class CompanionRun:
             sample = self._placed(self._held[0], segment.start)
             if sample.dts > timeline.position:
                 break
-            self._held.popleft()
+            self._held_bytes -= len(self._held.popleft().data)
             self._pass(sample, segment.start)
         frontier = timeline.frontier
         self.copied.advance(max(min(frontier, self._newest), frontier - MAX_LAG))

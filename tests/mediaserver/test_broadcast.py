@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from media.error import PeerError
 from media.packet import CLOCK_HZ, AudioTrack, Packet
+from mediaserver.live.broadcast import MAX_OPEN_BYTES
 
 from .scene import AAC_44, AAC_48, FRAME, MS, NOW, SURROUND, VIDEO, MakeScene, Scene, Source, sized
 
@@ -437,6 +438,21 @@ async def test_audio_alone_may_change_its_track_at_once(make_scene: MakeScene) -
     assert scene.broadcast.has_media
     await scene.broadcast.finish()
     assert scene.discontinuities("audio") == []
+
+
+async def test_video_whose_time_hardly_passes_does_not_pile_up(make_scene: MakeScene) -> None:
+    scene = make_scene()
+    source = Source(audio=None, frame=MS)
+    scene.connect(source, 1100)
+    large = replace(next(source.run(1)), data=bytes(MAX_OPEN_BYTES // 8))
+    for number in range(8):
+        scene.broadcast.receive(replace(large, dts=large.dts + number, pts=large.pts + number))
+    with pytest.raises(PeerError, match="too many bytes for its time"):
+        scene.broadcast.receive(replace(large, dts=large.dts + 9, pts=large.pts + 9))
+    scene.broadcast.end_source()
+    scene.connect(Source(), 60)
+    assert scene.broadcast.has_media
+    await scene.broadcast.finish()
 
 
 async def test_audio_alone_in_frames_of_hours_ends_soon(make_scene: MakeScene) -> None:

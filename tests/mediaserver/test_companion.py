@@ -7,9 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from hls.config import HlsConfig
+from hls.rendition import Rendition
+from hls.timeline import Timeline
+from hls.writer import Sample, VideoWriter
 from media.packet import Packet, VideoTrack
+from mediaserver.live.companion import MAX_HELD_BYTES, CompanionRun
+from mediaserver.live.copied_run import CopiedRun
 
-from .scene import FRAME, MS, MakeScene, Scene, Source, sized
+from .scene import FRAME, MS, NOW, MakeScene, Scene, Source, sized
 
 
 @dataclass
@@ -166,6 +172,19 @@ async def test_rendition_that_was_away_fills_its_rung_again(make_scene: MakeScen
     assert len(await scene.frames("360p")) >= 250
     assert len(scene.discontinuities("720p")) == 1
     scene.assert_aligned()
+
+
+def test_rendition_ahead_of_the_main_one_is_held_within_a_bound() -> None:
+    timeline = Timeline(HlsConfig())
+    timeline.begin(0, NOW)
+    writer = VideoWriter(timeline, Rendition("360p", 0, lambda _: None))
+    run = CompanionRun(CopiedRun(writer, sized(640, 360), 0))
+    data = bytes(MAX_HELD_BYTES // 4)
+    for number in range(10):
+        run.receive(Sample(FRAME * number, FRAME * number, data, number == 0))
+    run.copied.take_rung(0)
+    run.end(FRAME * 10)
+    assert len(writer._samples) == 4
 
 
 async def test_rendition_with_a_changed_size_begins_anew(make_scene: MakeScene) -> None:
