@@ -11,7 +11,7 @@ from media.configuration import check_configuration_size
 from media.error import PeerError
 from media.h264 import AvcConfig, h264_track, parse_avc_config
 from media.hevc import HevcConfig, hevc_track, is_hevc_config, parse_hevc_config
-from media.nal import join_length_prefixed, split_annexb, split_length_prefixed
+from media.nal import MAX_NALS, join_length_prefixed, split_annexb, split_length_prefixed
 from media.packet import VideoTrack
 from rtmp.picture import Frame
 
@@ -138,10 +138,12 @@ def _join(nals: Iterable[bytes]) -> tuple[bytes, set[int]]:
 
 
 def _heads(data: bytes) -> set[int] | None:
-    """Return the first bytes of NAL units with four-byte lengths; None when some are empty or cut short."""
+    """Return the first bytes of NAL units with four-byte lengths; None when they are too many, empty or cut short."""
     heads = set()
     position, end = 0, len(data)
-    while position < end - 4:
+    for _ in range(MAX_NALS):
+        if position >= end - 4:
+            break
         length = int.from_bytes(data[position : position + 4], "big")
         if not length:
             return None

@@ -5,6 +5,7 @@ import pytest
 from media.configuration import MAX_CONFIGURATION_BYTES
 from media.error import PeerError
 from media.h264 import join_annexb, join_length_prefixed, parse_avc_config
+from media.nal import MAX_NALS
 from media.packet import Packet, VideoTrack
 from media.timing import TimestampUnwrapper
 from rtmp.error import RefusedError
@@ -75,6 +76,12 @@ def test_parameter_sets_in_band_are_bounded() -> None:
     for sets in ([other.sps[0]] * 300, [other.sps[0] + bytes(70_000)]):
         with pytest.raises(PeerError, match=r"H\.264 configuration of"):
             opened().read(video_frame(*sets, other.pps[0], IDR), 0)
+
+
+def test_units_of_a_frame_are_bounded() -> None:
+    assert len(read(opened(), video_frame(*[SLICE[:2]] * MAX_NALS)).data) == 6 * MAX_NALS
+    with pytest.raises(PeerError, match=f"more than {MAX_NALS} NAL units"):
+        opened().read(video_frame(*[SLICE[:2]] * (MAX_NALS + 1)), 0)
 
 
 def test_header_is_bounded() -> None:
