@@ -18,6 +18,10 @@ log = structlog.get_logger(__name__)
 SETTLE_S = 0.5
 """A source that changes hands or jumps is back within this: no slate is made for it."""
 
+MAX_MAKING = 2
+"""Slates that are made at once: when an uplink fails all broadcasts lose their sources, and each slate takes most of a
+second of a core."""
+
 MAKING_S = 10.0
 """How long a slate may take to make; the machine is busy then, and players go on waiting."""
 
@@ -40,11 +44,13 @@ class Interlude:
 
     Args:
         pool: a spare worker of it makes the slate.
+        making: bounds how many are made at once (`MAX_MAKING`).
         after_s: how long players wait before it is shown.
     """
 
-    def __init__(self, pool: WorkerPool, after_s: float) -> None:
+    def __init__(self, pool: WorkerPool, making: asyncio.Semaphore, after_s: float) -> None:
         self._pool = pool
+        self._making = making
         self._after_s = after_s
         self._task: asyncio.Task[None] | None = None
 
@@ -72,7 +78,7 @@ class Interlude:
         due = loop.time() + max(SETTLE_S, self._after_s - silent_s)
         await asyncio.sleep(min(SETTLE_S, self._after_s))
         request = screen.slate_request()
-        slate = await make_slate(self._pool, request, MAKING_S) if request is not None else {}
+        slate = await self._make(request) if request is not None else {}
         await asyncio.sleep(max(0.0, due - loop.time()))
         frame_s = screen.begin_slate(slate) / CLOCK_HZ
         began = loop.time()
@@ -80,3 +86,7 @@ class Interlude:
             elapsed_s = loop.time() - began
             screen.show_slate(int(elapsed_s * CLOCK_HZ))
             await asyncio.sleep(frame_s - elapsed_s % frame_s)
+
+    async def _make(self, request: SlateRequest) -> Mapping[str, SlateRung]:
+        async with self._making:
+            return await make_slate(self._pool, request, MAKING_S)

@@ -25,7 +25,7 @@ from transcode.supervisor import WorkerPool
 from .broadcast import Broadcast
 from .checkpoint import CheckpointStore
 from .description import describe_health, describe_media
-from .interlude import Interlude
+from .interlude import MAX_MAKING, Interlude
 from .last_error import LastErrors
 from .load import Load
 from .rungs import Rungs
@@ -75,6 +75,7 @@ class Stage:
         self._graces = graces
         self._wanted = wanted
         self._slate_after_s = slate_after_s
+        self._making = asyncio.Semaphore(MAX_MAKING)
         self._last_errors = LastErrors(wall_clock)
         self._load = Load()
         self._wall_clock = wall_clock
@@ -235,7 +236,7 @@ class Stage:
             stream.id,
             output,
             rungs,
-            filler=Interlude(self._pool, self._slate_after_s),
+            filler=Interlude(self._pool, self._making, self._slate_after_s),
             wall_clock=self._wall_clock,
             on_segment=keep_position,
         )

@@ -39,6 +39,10 @@ class FakeScreen:
             self.has_shown.set()
 
 
+def make_interlude(after_s: float, making: asyncio.Semaphore | None = None) -> Interlude:
+    return Interlude(WorkerPool(), making or asyncio.Semaphore(1), after_s)
+
+
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[SlateRequest]:
     """Let slates be made at once; returns the list of what was asked for."""
@@ -55,7 +59,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[SlateRequest]:
 
 async def test_slate_is_made_and_shown_until_the_source_is_back(made: list[SlateRequest]) -> None:
     screen = FakeScreen()
-    interlude = Interlude(WorkerPool(), 0.01)
+    interlude = make_interlude(0.01)
     interlude.begin(screen, 0.0)
     await screen.has_shown.wait()
     interlude.end()
@@ -69,7 +73,7 @@ async def test_slate_is_made_and_shown_until_the_source_is_back(made: list[Slate
 
 async def test_source_that_is_back_soon_sees_none(made: list[SlateRequest]) -> None:
     screen = FakeScreen()
-    interlude = Interlude(WorkerPool(), NEVER_S)
+    interlude = make_interlude(NEVER_S)
     interlude.begin(screen, 0.0)
     await asyncio.sleep(0.01)
     interlude.end()
@@ -80,7 +84,7 @@ async def test_source_that_is_back_soon_sees_none(made: list[SlateRequest]) -> N
 
 async def test_time_in_silence_before_the_loss_was_found_counts(made: list[SlateRequest]) -> None:
     screen = FakeScreen()
-    interlude = Interlude(WorkerPool(), NEVER_S)
+    interlude = make_interlude(NEVER_S)
     interlude.begin(screen, NEVER_S)
     await screen.has_shown.wait()
     interlude.end()
@@ -88,7 +92,7 @@ async def test_time_in_silence_before_the_loss_was_found_counts(made: list[Slate
 
 async def test_audio_alone_needs_no_pictures(made: list[SlateRequest]) -> None:
     screen = FakeScreen(None)
-    interlude = Interlude(WorkerPool(), 0.0)
+    interlude = make_interlude(0.0)
     interlude.begin(screen, 0.0)
     await screen.has_shown.wait()
     interlude.end()
@@ -106,7 +110,7 @@ async def test_slate_that_cannot_be_made_is_none(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(interlude_module, "make_slate", fail)
     monkeypatch.setattr(interlude_module, "SETTLE_S", 0.0)
     screen = FakeScreen()
-    interlude = Interlude(WorkerPool(), 0.0)
+    interlude = make_interlude(0.0)
     interlude.begin(screen, 0.0)
     await asked.wait()
     await asyncio.sleep(0.01)
@@ -116,7 +120,7 @@ async def test_slate_that_cannot_be_made_is_none(monkeypatch: pytest.MonkeyPatch
 
 async def test_a_new_loss_begins_anew(made: list[SlateRequest]) -> None:
     first, second = FakeScreen(), FakeScreen()
-    interlude = Interlude(WorkerPool(), 0.0)
+    interlude = make_interlude(0.0)
     interlude.begin(first, 0.0)
     await first.has_shown.wait()
     interlude.begin(second, 0.0)
@@ -124,3 +128,29 @@ async def test_a_new_loss_begins_anew(made: list[SlateRequest]) -> None:
     interlude.end()
     interlude.end()
     assert len(first.slates) == len(second.slates) == 1
+
+
+async def test_slates_are_made_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once: list[int] = []
+    running = 0
+
+    async def make(pool: WorkerPool, request: SlateRequest, timeout_s: float) -> Mapping[str, SlateRung]:
+        nonlocal running
+        running += 1
+        at_once.append(running)
+        await asyncio.sleep(0.005)
+        running -= 1
+        return {}
+
+    monkeypatch.setattr(interlude_module, "make_slate", make)
+    monkeypatch.setattr(interlude_module, "SETTLE_S", 0.0)
+    making = asyncio.Semaphore(2)
+    screens = [FakeScreen() for _ in range(6)]
+    interludes = [make_interlude(0.0, making) for _ in screens]
+    for interlude, screen in zip(interludes, screens, strict=True):
+        interlude.begin(screen, 0.0)
+    for interlude, screen in zip(interludes, screens, strict=True):
+        await screen.has_shown.wait()
+        interlude.end()
+    assert len(at_once) == 6
+    assert max(at_once) == 2
