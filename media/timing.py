@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 WRAP = 1 << 32
+_HALF = WRAP // 2
 
 
 def rescale(value: int, numerator: int, denominator: int) -> int:
@@ -22,9 +23,9 @@ class TimestampUnwrapper:
 
     def unwrap(self, timestamp: int) -> int:
         """Return the unwrapped value of a timestamp of 32 bits."""
-        if self._last is None:
-            self._last = timestamp
-        else:
-            delta = (timestamp - self._last) % WRAP
-            self._last += delta - WRAP if delta >= WRAP // 2 else delta
-        return self._last
+        last = timestamp if self._last is None else self._last
+        delta = timestamp - last
+        if not -_HALF <= delta < _HALF:
+            delta = (delta + _HALF) % WRAP - _HALF
+        self._last = unwrapped = last + delta
+        return unwrapped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from media.aac import aac_track, strip_adts
 from media.ac3 import ac3_track, eac3_track
@@ -68,7 +69,7 @@ class AudioTagReader:
         self._tracks: dict[int, _Track] = {}
 
     def read(
-        self, payload: bytes, timestamp: int, bitrates_bps: Mapping[int, int] | None = None
+        self, payload: bytes, timestamp: int, bitrates_bps: Mapping[int, int] = MappingProxyType({})
     ) -> list[Packet]:
         """Read one tag.
 
@@ -88,13 +89,13 @@ class AudioTagReader:
         if len(payload) < 2:
             return []
         if payload[0] >> 4 != _ENHANCED:
-            return self._read_legacy(payload, timestamp, bitrates_bps or {})
+            return self._read_legacy(payload, timestamp, bitrates_bps)
         tag = parse_enhanced(payload, _MULTITRACK, _KNOWN_TYPES)
         packets = []
         for body in tag.bodies:
             codec = self._codec(body.fourcc, body.track_id)
             if tag.packet_type == SEQUENCE_START:
-                codec.configure(body.data, (bitrates_bps or {}).get(body.track_id))
+                codec.configure(body.data, bitrates_bps.get(body.track_id))
             elif tag.packet_type == _MULTICHANNEL_CONFIG:
                 codec.set_channels(parse_channel_count(body.data))
             elif (sound := codec.read(body.data)) is not None:
@@ -103,8 +104,11 @@ class AudioTagReader:
 
     def _read_legacy(self, payload: bytes, timestamp: int, bitrates_bps: Mapping[int, int]) -> list[Packet]:
         """Read a tag with a sound format, the form that nearly all encoders use for AAC."""
-        fourcc = _legacy_fourcc(payload[0] >> 4)
-        codec = self._codec(fourcc, 0)
+        fourcc = _LEGACY_CODECS.get(payload[0] >> 4)
+        if fourcc is None:
+            raise _refuse_legacy(payload[0] >> 4)
+        known = self._tracks.get(0)
+        codec = known.codec if known is not None and known.fourcc == fourcc else self._codec(fourcc, 0)
         has_type = fourcc == _AAC_FOURCC
         kind = payload[1] if has_type else CODED_FRAMES
         if kind == SEQUENCE_START:
@@ -112,11 +116,16 @@ class AudioTagReader:
         if kind != CODED_FRAMES:
             return []
         sound = codec.read(payload[2:] if has_type else payload[1:])
-        return [] if sound is None else [self._packet(sound, timestamp, 0, 0)]
+        if sound is None:
+            return []
+        track, data = sound
+        time = self._clock.unwrap(timestamp) * TICKS_PER_MS
+        return [Packet(track, time, time, data, True)]
 
     def _packet(self, sound: Sound, timestamp: int, offset_ticks: int, track_id: int) -> Packet:
+        track, data = sound
         time = self._clock.unwrap(timestamp) * TICKS_PER_MS + offset_ticks
-        return Packet(sound.track, time, time, sound.data, True, track_id)
+        return Packet(track, time, time, data, True, track_id)
 
     def _codec(self, fourcc: bytes, track_id: int) -> AudioCodec:
         track = self._tracks.get(track_id)
@@ -129,9 +138,7 @@ class AudioTagReader:
         return track.codec
 
 
-def _legacy_fourcc(sound_format: int) -> bytes:
-    if sound_format in _LEGACY_CODECS:
-        return _LEGACY_CODECS[sound_format]
+def _refuse_legacy(sound_format: int) -> RefusedError:
     name = _LEGACY_NAMES.get(sound_format, f"number {sound_format}")
     detail = f"audio codec {name} is not supported: set the encoder to {_REMEDY}"
-    raise RefusedError("NetStream.Publish.Rejected", detail)
+    return RefusedError("NetStream.Publish.Rejected", detail)

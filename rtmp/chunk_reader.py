@@ -1,10 +1,11 @@
 """Messages out of chunks (RTMP 1.0, 5.3).
 
-The reader keeps an offset into the bytes received last, and consumes payload as it arrives, so what it
-holds is bounded by the unfinished messages. Most of a video frame is a run of full chunks behind one-byte
-headers at a fixed distance: such a run is checked and joined by a few slice operations instead of chunk by
-chunk. A message of the usual form whose bytes are all there is taken in one step (`_take_message`); whatever is
-unusual about one, from an extended timestamp to a missing byte, leaves it to the general way by `_read_header`.
+The reader keeps an offset into the bytes received last. Most of a video frame is a run of full chunks behind
+one-byte headers at a fixed distance: such a run is checked and joined by a few slice operations instead of chunk by
+chunk. A message of the usual form is taken in one step when its bytes are all there (`_take_message`), and left where
+it lies while they are still coming. Whatever is unusual about one, from an extended timestamp to another message in
+between or a great length, leaves it to the general way by `_read_header`. That consumes payload as it arrives, so what
+the reader holds is bounded by the unfinished messages.
 """
 
 from __future__ import annotations
@@ -31,9 +32,17 @@ MAX_DELTA_FROM_ABSOLUTE_MS = 1000
 """Up to here the absolute time of a type 0 chunk is the delta of a type 3 message after it: so says the
 specification, and FFmpeg counts on it. librtmp means "the same time", which hours into a stream is saner."""
 
+MAX_AWAITED_BYTES = 64 << 10
+"""On the wire, of a message that is left where it lies until all of it is there. Taking a frame in one step is worth
+copying once more what came of it; of a message longer than a read of the socket that would be done again and again."""
+
 _HEADER_BYTES = (11, 7, 3, 0)
 _MESSAGE_HEADER = struct.Struct(">II")
 """A one-byte basic header with the time behind it, then length and type: all of type 1, most of type 0."""
+_STREAM_ID = struct.Struct("<I")
+"""The rest of type 0."""
+_TYPE_1_BYTES = _MESSAGE_HEADER.size
+_TYPE_0_BYTES = _TYPE_1_BYTES + _STREAM_ID.size
 
 
 class _ChunkStream:
@@ -57,11 +66,11 @@ class _ChunkStream:
         self.body = bytearray()
         """What there is of the unfinished message."""
 
-    def place(self, timestamp: int, stream_id: bytes) -> None:
+    def place(self, timestamp: int, stream_id: int) -> None:
         """Take the time and message stream of a header of type 0."""
         self.timestamp = timestamp
         self.delta = timestamp if timestamp <= MAX_DELTA_FROM_ABSOLUTE_MS else 0
-        self.stream_id = int.from_bytes(stream_id, "little")
+        self.stream_id = stream_id
 
     def move(self, delta: int) -> None:
         """Take the time of a header of type 1 or 2."""
@@ -94,7 +103,7 @@ class ChunkReader:
         Raises:
             PeerError: the peer broke the chunk protocol or a bound; the reader is of no use after that.
         """
-        while (message := self._take_message() or self._read_message()) is not None:
+        while (message := self._take_message()) is not None:
             self._credit_bytes -= MIN_MESSAGE_BYTES
             if self._credit_bytes < 0:
                 raise PeerError(f"messages of less than {MIN_MESSAGE_BYTES} bytes on average")
@@ -107,29 +116,44 @@ class ChunkReader:
         return message
 
     def _take_message(self) -> Message | None:
-        """Take a message behind a header of type 0 or 1 on a known chunk stream, if its chunks are there in a row."""
+        """Take a message behind a header of type 0 or 1 on a known chunk stream, if its chunks are there in a row.
+
+        All else is read the general way; only a message of that form that is still coming is left alone.
+        """
         data, position = self._data, self._position
-        start = position + _MESSAGE_HEADER.size
-        if start + 4 > len(data) or self._current is not None:
-            return None
+        if position + _TYPE_0_BYTES > len(data) or self._current is not None:
+            return self._read_message()
         head, fields = _MESSAGE_HEADER.unpack_from(data, position)
         stream = self._streams.get(head >> 24 & 0x3F)
         value, length, chunk_type = head & EXTENDED, fields >> 8, head >> 30
-        if stream is None or stream.is_open:
-            return None
-        if chunk_type > 1 or value == EXTENDED or length > MAX_MESSAGE_BYTES:
-            return None
-        payload = self._take_payload(start if chunk_type else start + 4, length, stream.header)
+        if stream is None or stream.is_open or chunk_type > 1:
+            return self._read_message()
+        if value == EXTENDED or length > MAX_MESSAGE_BYTES:
+            return self._read_message()
+        body = position + (_TYPE_1_BYTES if chunk_type else _TYPE_0_BYTES)
+        payload = self._take_payload(body, length, stream.header)
         if payload is None:
-            return None
+            return None if self._is_coming(body, length, stream.header) else self._read_message()
         stream.extended = None
         stream.length = length
         stream.type_id = fields & 0xFF
         if chunk_type:
             stream.move(value)
         else:
-            stream.place(value, data[start : start + 4])
+            # As `place` does: one call less for most messages.
+            stream.timestamp = value
+            stream.delta = value if value <= MAX_DELTA_FROM_ABSOLUTE_MS else 0
+            stream.stream_id = _STREAM_ID.unpack_from(data, position + _TYPE_1_BYTES)[0]
         return Message(stream.id, stream.timestamp, stream.type_id, stream.stream_id, payload)
+
+    def _is_coming(self, start: int, length: int, header: bytes) -> bool:
+        """Tell whether a payload may still come in a row, and is short enough to wait for the end of it."""
+        data, size = self._data, self.chunk_size
+        wire_bytes = length + (length - 1) // size
+        if wire_bytes > MAX_AWAITED_BYTES or start + wire_bytes <= len(data):
+            return False
+        headers = data[start + size :: size + 1]
+        return headers == header * len(headers)
 
     def _read_message(self) -> Message | None:
         """Read chunks until a message is complete or no more bytes are there."""
@@ -208,7 +232,7 @@ class ChunkReader:
                 raise PeerError(f"message of {stream.length} bytes; up to {MAX_MESSAGE_BYTES} are accepted")
             stream.type_id = fields & 0xFF
         if chunk_type == 0:
-            stream.place(value, data[position + 7 : position + 11])
+            stream.place(value, int.from_bytes(data[position + 7 : position + 11], "little"))
         else:
             stream.move(value)
         stream.is_open = True

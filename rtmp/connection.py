@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable
 
 from media.error import LocalStateError, PeerError
-from media.packet import Packet
 from media.timing import TimestampUnwrapper
 from rtmp.audio import AudioTagReader
 from rtmp.bitrate import BitrateLimit
@@ -44,6 +43,9 @@ from rtmp.metadata import bitrates_bps, read_metadata
 from rtmp.session import WINDOW_BYTES, CommandSession, PublishState
 from rtmp.video import VideoTagReader
 
+_REQUESTED, _PUBLISHING = PublishState.REQUESTED, PublishState.PUBLISHING
+# Looked up once, for they are asked for with every message: Python 3.11 takes a call for each member of an enum.
+
 
 class ServerConnection:
     """The server's end of an RTMP connection.
@@ -67,11 +69,12 @@ class ServerConnection:
         self._is_closed = False
         self._now = now
         self._bitrate = BitrateLimit(self._limits.max_bitrate_bps, self._limits.bitrate_window_s, now)
+        self._idle_complaint = ("no audio or video", self._limits.idle_timeout_s)
         self._expect("no RTMP handshake", self._limits.handshake_timeout_s)
         self._open_media()
         self._handlers: dict[int, Callable[[Message], None]] = {
-            AUDIO: self._on_audio,
-            VIDEO: self._on_video,
+            AUDIO: self._on_media,
+            VIDEO: self._on_media,
             AGGREGATE: self._on_aggregate,
             COMMAND_AMF0: self._on_command,
             COMMAND_AMF3: self._on_command,
@@ -115,10 +118,14 @@ class ServerConnection:
         """
         try:
             while not self._events:
-                message = self._next_message()
+                if self._handshake is not None or self._is_closed or self._session.state is _REQUESTED:
+                    return None
+                message = self._reader.next_message()
                 if message is None:
                     return None
-                self._dispatch(message)
+                handler = self._handlers.get(message.type_id)
+                if handler is not None:
+                    handler(message)
         except PeerError as problem:
             self._fail(problem)
             raise
@@ -155,7 +162,7 @@ class ServerConnection:
         Returns:
             Whether it was asked: only some encoders understand (E-RTMP v2, "Reconnect Request").
         """
-        is_publishing = self._session.state is PublishState.PUBLISHING and not self._is_closed
+        is_publishing = self._session.state is _PUBLISHING and not self._is_closed
         return is_publishing and self._session.request_reconnect(description)
 
     def get_timer(self) -> float | None:
@@ -179,7 +186,7 @@ class ServerConnection:
         self._deadline += seconds
 
     def _require_request(self) -> None:
-        if self._session.state is not PublishState.REQUESTED:
+        if self._session.state is not _REQUESTED:
             raise LocalStateError("there is no publish request to answer")
 
     def _expect(self, complaint: str, timeout_s: float) -> None:
@@ -211,10 +218,6 @@ class ServerConnection:
             self._reader.receive_data(rest)
             self._expect("no publish", self._limits.publish_timeout_s)
 
-    def _next_message(self) -> Message | None:
-        is_waiting = self._handshake is not None or self._session.state is PublishState.REQUESTED
-        return None if is_waiting or self._is_closed else self._reader.next_message()
-
     def _send(self, message: Message) -> None:
         self._output += self._writer.serialize(message)
         if message.type_id == SET_CHUNK_SIZE:
@@ -227,35 +230,30 @@ class ServerConnection:
         elif isinstance(event, PublishEnded):
             self._expect("no publish", self._limits.publish_timeout_s)
 
-    def _dispatch(self, message: Message) -> None:
-        handler = self._handlers.get(message.type_id)
-        if handler is not None:
-            handler(message)
-
     def _on_command(self, message: Message) -> None:
         self._session.handle(parse_command(message), message.stream_id)
 
-    def _on_audio(self, message: Message) -> None:
-        if self._session.state is PublishState.PUBLISHING:
-            self._on_packets(self._audio.read(message.payload, message.timestamp, self._audio_bps))
-
-    def _on_video(self, message: Message) -> None:
-        if self._session.state is PublishState.PUBLISHING:
-            self._on_packets(self._video.read(message.payload, message.timestamp, self._video_bps))
-
-    def _on_packets(self, packets: list[Packet]) -> None:
+    def _on_media(self, message: Message) -> None:
+        if self._session.state is not _PUBLISHING:
+            return
+        if message.type_id == VIDEO:
+            packets = self._video.read(message.payload, message.timestamp, self._video_bps)
+        else:
+            packets = self._audio.read(message.payload, message.timestamp, self._audio_bps)
         if packets:
             self._events.extend(packets)
-            self._expect("no audio or video", self._limits.idle_timeout_s)
+            # As `_expect` does, but for every frame.
+            self._deadline = self._now + self._limits.idle_timeout_s
+            self._complaint = self._idle_complaint
 
     def _on_aggregate(self, message: Message) -> None:
         for part in split_aggregate(message):
             if part.type_id in (AUDIO, VIDEO, DATA_AMF0):
-                self._dispatch(part)
+                self._handlers[part.type_id](part)
 
     def _on_data(self, message: Message) -> None:
         metadata = read_metadata(message)
-        if metadata is not None and self._session.state is PublishState.PUBLISHING:
+        if metadata is not None and self._session.state is _PUBLISHING:
             self._video_bps = bitrates_bps(metadata, "video")
             self._audio_bps = bitrates_bps(metadata, "audio")
             self._events.append(MetadataReceived(metadata))

@@ -14,7 +14,6 @@ from rtmp.error import RefusedError
 
 SEQUENCE_START = 0
 CODED_FRAMES = 1
-SEQUENCE_END = 2
 _MOD_EX = 7
 
 _ONE_TRACK, _MANY_TRACKS, _MANY_CODECS = 0, 1, 2

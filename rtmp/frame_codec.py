@@ -47,7 +47,7 @@ class Av1Codec:
             self._header = header
         if self._track is None:
             return None
-        return Frame(self._track, b"".join(unit.data for unit in units), is_key_tag)
+        return self._track, b"".join(unit.data for unit in units), is_key_tag
 
 
 class Vp9Codec:
@@ -76,4 +76,4 @@ class Vp9Codec:
         if keyframe is not None:
             track = vp9_track(self._record, keyframe, self._bitrate_bps)
             self._track = self._track if track == self._track else track
-        return None if self._track is None else Frame(self._track, data, keyframe is not None)
+        return None if self._track is None else (self._track, data, keyframe is not None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import struct
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -17,12 +17,20 @@ from rtmp.picture import Frame
 
 _START_CODES = (b"\x00\x00\x00\x01", b"\x00\x00\x01")
 
-# All first bytes of NAL units of a kind: the same bytes hold more than the type.
+_NAL_HEAD = struct.Struct(">IB")
+"""A length of four bytes, and the first byte of the NAL unit."""
+_NAL_HEAD_BYTES = _NAL_HEAD.size
+
+# What the first byte of a NAL unit marks its access unit as, for each of 256: it holds more than the type.
+_HAS_SPS, _IS_KEY = 1, 2
 _HEADS = [bytes([head]) for head in range(256)]
-_H264_SPS = frozenset(head[0] for head in _HEADS if h264.nal_type(head) == h264.NAL_SPS)
-_H264_KEY = frozenset(head[0] for head in _HEADS if h264.nal_type(head) == h264.NAL_IDR)
-_HEVC_SPS = frozenset(head[0] for head in _HEADS if hevc.nal_type(head) == hevc.NAL_SPS)
-_HEVC_KEY = frozenset(head[0] for head in _HEADS if hevc.nal_type(head) in hevc.NAL_IRAP)
+_H264_MARKS = bytes(
+    {h264.NAL_SPS: _HAS_SPS, h264.NAL_IDR: _IS_KEY}.get(h264.nal_type(head), 0) for head in _HEADS
+)
+_HEVC_MARKS = bytes(
+    _HAS_SPS * (hevc.nal_type(head) == hevc.NAL_SPS) + _IS_KEY * (hevc.nal_type(head) in hevc.NAL_IRAP)
+    for head in _HEADS
+)
 
 
 class NalCodec:
@@ -56,14 +64,19 @@ class NalCodec:
         source = self._source
         if source is None:
             return None
-        data, heads = _normalize(data, source.config.length_size)
+        marks = _marks(data, source.marks) if source.config.length_size == 4 else None
+        if marks is None:
+            nals = _split(data, source.config.length_size)
+            data, marks = join_length_prefixed(nals), 0
+            for nal in nals:
+                marks |= source.marks[nal[0]]
         if not data:
             return None
-        if not source.sps_heads.isdisjoint(heads):
+        if marks & _HAS_SPS:
             source = self._source = source.adopt(split_length_prefixed(data))
         if source.track is None:
             return None
-        return Frame(source.track, data, not source.key_heads.isdisjoint(heads))
+        return source.track, data, marks & _IS_KEY != 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +85,7 @@ class _H264Source:
     """As received: its length size is that of the tags."""
     track: VideoTrack
 
-    sps_heads: ClassVar[frozenset[int]] = _H264_SPS
-    key_heads: ClassVar[frozenset[int]] = _H264_KEY
+    marks: ClassVar[bytes] = _H264_MARKS
 
     @classmethod
     def open(cls, config: AvcConfig, bitrate_bps: int | None) -> _H264Source:
@@ -96,8 +108,7 @@ class _HevcSource:
     track: VideoTrack | None
     """None until there is a sequence parameter set: it may come with the first picture only."""
 
-    sps_heads: ClassVar[frozenset[int]] = _HEVC_SPS
-    key_heads: ClassVar[frozenset[int]] = _HEVC_KEY
+    marks: ClassVar[bytes] = _HEVC_MARKS
 
     @classmethod
     def open(cls, config: HevcConfig, bitrate_bps: int | None) -> _HevcSource:
@@ -116,37 +127,31 @@ class _HevcSource:
         return self.open(replace(self.config, nals=merged), self.bitrate_bps)
 
 
-def _normalize(data: bytes, length_size: int) -> tuple[bytes, set[int]]:
-    """Bring an access unit into the form with four-byte lengths; return it and its NAL units' first bytes."""
+def _marks(data: bytes, marks_by_head: bytes) -> int | None:
+    """Return what NAL units with four-byte lengths mark their access unit as.
+
+    None when that has to be looked at closer: they are too many, or some are cut short, empty, or so short that a
+    length may be a start code.
+    """
+    marks, position, last = 0, 0, len(data) - _NAL_HEAD_BYTES
+    for _ in range(MAX_NALS):
+        if position > last:
+            break
+        length, head = _NAL_HEAD.unpack_from(data, position)
+        if length < 2:
+            return None
+        marks |= marks_by_head[head]
+        position += 4 + length
+    return marks if position == len(data) else None
+
+
+def _split(data: bytes, length_size: int) -> list[bytes]:
+    """Split an access unit, with lengths or in Annex B, whatever the record says."""
     if data.startswith(_START_CODES[0]):
-        return _join(split_annexb(data))
-    if length_size == 4:
-        heads = _heads(data)
-        if heads is not None:
-            return data, heads
+        return split_annexb(data)
     try:
-        return _join(split_length_prefixed(data, length_size))
+        return split_length_prefixed(data, length_size)
     except PeerError:
         if data.startswith(_START_CODES[1]):
-            return _join(split_annexb(data))
+            return split_annexb(data)
         raise
-
-
-def _join(nals: Iterable[bytes]) -> tuple[bytes, set[int]]:
-    nals = list(nals)
-    return join_length_prefixed(nals), {nal[0] for nal in nals}
-
-
-def _heads(data: bytes) -> set[int] | None:
-    """Return the first bytes of NAL units with four-byte lengths; None when they are too many, empty or cut short."""
-    heads = set()
-    position, end = 0, len(data)
-    for _ in range(MAX_NALS):
-        if position >= end - 4:
-            break
-        length = int.from_bytes(data[position : position + 4], "big")
-        if not length:
-            return None
-        heads.add(data[position + 4])
-        position += 4 + length
-    return heads if position == end else None

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from media.packet import VideoTrack
 
-
-class Frame(NamedTuple):
-    """A coded picture in the form that packets have; a tuple, because one is made for every packet."""
-
-    track: VideoTrack
-    data: bytes
-    is_keyframe: bool
+Frame = tuple[VideoTrack, bytes, bool]
+"""A coded picture in the form that packets have: track, data, and whether it is a keyframe. A plain tuple, because one
+is made for every packet and taken apart at once: a named one would cost more than the packet itself."""
 
 
 class VideoCodec(Protocol):

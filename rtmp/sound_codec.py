@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from media.configuration import check_configuration_size
 from media.error import PeerError
@@ -18,11 +18,9 @@ _CUSTOM_ORDER, _NATIVE_ORDER = 2, 1
 _OPUS_TAGS = b"OpusTags"
 
 
-class Sound(NamedTuple):
-    """A coded audio frame in the form that packets have; a tuple, because one is made for every packet."""
-
-    track: AudioTrack
-    data: bytes
+Sound = tuple[AudioTrack, bytes]
+"""A coded audio frame in the form that packets have: track and data. A plain tuple, because one is made for every
+packet and taken apart at once."""
 
 
 def parse_channel_count(data: bytes) -> int:
@@ -99,7 +97,7 @@ class HeaderCodec:
         if self._track is None:
             return None
         data = self._strip(data)
-        return Sound(self._track, data) if data else None
+        return (self._track, data) if data else None
 
 
 class FrameCodec:
@@ -126,7 +124,7 @@ class FrameCodec:
         track = self._open_track(data)
         if self._track is None or track != self._track:
             self._track = track
-        return Sound(self._track, data)
+        return self._track, data
 
 
 class OpusCodec:
@@ -157,7 +155,7 @@ class OpusCodec:
         if self._track is None:
             track = self._announced or self._track_without_header(data)
             self._track = replace(with_packet_duration(track, data), bitrate_bps=self._bitrate_bps)
-        return Sound(self._track, data)
+        return self._track, data
 
     def _track_without_header(self, data: bytes) -> AudioTrack:
         if self._channels > 2:

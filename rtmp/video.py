@@ -6,15 +6,16 @@ an encoder says beside it is often empty or wrong.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from media.packet import TICKS_PER_MS, Packet
 from media.timing import TimestampUnwrapper
 from rtmp.enhanced import (
     CODED_FRAMES,
     MAX_TRACKS,
-    SEQUENCE_END,
     SEQUENCE_START,
     parse_enhanced,
     refuse_codec,
@@ -25,6 +26,9 @@ from rtmp.frame_codec import Av1Codec, Vp9Codec
 from rtmp.nal_codec import NalCodec
 from rtmp.picture import Frame, VideoCodec
 
+_LEGACY_HEADER = struct.Struct(">xBhB")
+"""Behind frame type and codec id: packet type, and the signed 24 bits of the composition time in two parts."""
+_LEGACY_HEADER_BYTES = _LEGACY_HEADER.size
 _IS_ENHANCED = 0x80
 _COMMAND_FRAME = 5
 _KEY_FRAMES = (1, 4)
@@ -72,7 +76,7 @@ class VideoTagReader:
         self._tracks: dict[int, _Track] = {}
 
     def read(
-        self, payload: bytes, timestamp: int, bitrates_bps: Mapping[int, int] | None = None
+        self, payload: bytes, timestamp: int, bitrates_bps: Mapping[int, int] = MappingProxyType({})
     ) -> list[Packet]:
         """Read one tag.
 
@@ -89,17 +93,19 @@ class VideoTagReader:
             RefusedError: the codec is not supported.
             PeerError: the tag is damaged.
         """
-        if not payload or payload[0] >> 4 & 7 == _COMMAND_FRAME:
+        first = payload[0] if payload else _COMMAND_FRAME << 4
+        frame_type = first >> 4 & 7
+        if frame_type == _COMMAND_FRAME:
             return []
-        is_key_tag = payload[0] >> 4 & 7 in _KEY_FRAMES
-        if not payload[0] & _IS_ENHANCED:
-            return self._read_legacy(payload, timestamp, is_key_tag, bitrates_bps or {})
+        is_key_tag = frame_type in _KEY_FRAMES
+        if not first & _IS_ENHANCED:
+            return self._read_legacy(payload, timestamp, is_key_tag, bitrates_bps)
         tag = parse_enhanced(payload, _MULTITRACK, _KNOWN_TYPES)
         packets = []
         for body in tag.bodies:
             codec = self._codec(body.fourcc, body.track_id)
             if tag.packet_type == SEQUENCE_START:
-                codec.configure(body.data, (bitrates_bps or {}).get(body.track_id))
+                codec.configure(body.data, bitrates_bps.get(body.track_id))
                 continue
             has_time = codec.has_composition_time and tag.packet_type == CODED_FRAMES
             composition_ms = int.from_bytes(body.data[:3], "big", signed=True) if has_time else 0
@@ -114,22 +120,31 @@ class VideoTagReader:
         self, payload: bytes, timestamp: int, is_key_tag: bool, bitrates_bps: Mapping[int, int]
     ) -> list[Packet]:
         """Read a tag with a codec id, the form that nearly all encoders use for H.264."""
-        codec = self._codec(_legacy_fourcc(payload[0] & 0x0F), 0)
-        kind = payload[1] if len(payload) >= 5 else SEQUENCE_END
+        fourcc = _LEGACY_CODECS.get(payload[0] & 0x0F)
+        if fourcc is None:
+            raise _refuse_legacy(payload[0] & 0x0F)
+        known = self._tracks.get(0)
+        codec = known.codec if known is not None and known.fourcc == fourcc else self._codec(fourcc, 0)
+        if len(payload) < _LEGACY_HEADER_BYTES:
+            return []
+        kind, high, low = _LEGACY_HEADER.unpack_from(payload)
         if kind == SEQUENCE_START:
             codec.configure(payload[5:], bitrates_bps.get(0))
         if kind != CODED_FRAMES:
             return []
         frame = codec.read(payload[5:], is_key_tag)
-        composition_ms = int.from_bytes(payload[2:5], "big", signed=True)
-        return [] if frame is None else [self._packet(frame, timestamp, composition_ms, 0, 0)]
+        if frame is None:
+            return []
+        track, data, is_keyframe = frame
+        dts = self._clock.unwrap(timestamp) * TICKS_PER_MS
+        return [Packet(track, dts + (high << 8 | low) * TICKS_PER_MS, dts, data, is_keyframe)]
 
     def _packet(
         self, frame: Frame, timestamp: int, composition_ms: int, offset_ticks: int, track_id: int
     ) -> Packet:
+        track, data, is_keyframe = frame
         dts = self._clock.unwrap(timestamp) * TICKS_PER_MS + offset_ticks
-        pts = dts + composition_ms * TICKS_PER_MS
-        return Packet(frame.track, pts, dts, frame.data, frame.is_keyframe, track_id)
+        return Packet(track, dts + composition_ms * TICKS_PER_MS, dts, data, is_keyframe, track_id)
 
     def _codec(self, fourcc: bytes, track_id: int) -> VideoCodec:
         track = self._tracks.get(track_id)
@@ -142,9 +157,7 @@ class VideoTagReader:
         return track.codec
 
 
-def _legacy_fourcc(codec_id: int) -> bytes:
-    if codec_id in _LEGACY_CODECS:
-        return _LEGACY_CODECS[codec_id]
+def _refuse_legacy(codec_id: int) -> RefusedError:
     name = _LEGACY_NAMES.get(codec_id, f"number {codec_id}")
     detail = f"video codec {name} is not supported: set the encoder to {_REMEDY}"
-    raise RefusedError("NetStream.Publish.Rejected", detail)
+    return RefusedError("NetStream.Publish.Rejected", detail)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from media.error import PeerError
 from rtmp.chunk import ChunkWriter, Message, basic_header
 from rtmp.chunk_reader import (
+    MAX_AWAITED_BYTES,
     MAX_CHUNK_SIZE,
     MAX_CHUNK_STREAMS,
     MAX_MESSAGE_BYTES,
@@ -213,6 +214,40 @@ def test_runs_of_chunks_join_at_any_size_and_split() -> None:
                 while (message := reader.next_message()) is not None:
                     found.append(message)
             assert found == [video(1, payload)] * 3
+
+
+@pytest.mark.parametrize("size", [1, 128, 4096])
+@pytest.mark.parametrize("excess", [-1, 0, 1])
+def test_a_message_about_as_long_as_is_waited_for(size: int, excess: int) -> None:
+    wire_bytes = MAX_AWAITED_BYTES + excess
+    payload = (PAYLOAD * (wire_bytes // len(PAYLOAD) + 1))[: wire_bytes * size // (size + 1)]
+    writer, reader, found = ChunkWriter(size), ChunkReader(), []
+    reader.chunk_size = size
+    # The first one makes the chunk stream known: only then is there a shorter way, and something to wait for.
+    sent = [video(1, b"abc"), video(2, payload), video(3, b"def")]
+    wire = b"".join(writer.serialize(message) for message in sent)
+    for start in range(0, len(wire), 3000):
+        reader.receive_data(wire[start : start + 3000])
+        while (message := reader.next_message()) is not None:
+            found.append(message)
+    assert found == sent
+
+
+def test_a_message_inside_one_that_is_still_coming_is_read_at_once() -> None:
+    start = header(0, 4, 1, 3) + b"abc" + header(1, 4, 1, 300) + PAYLOAD[:128]
+    inside = header(0, 6, 2, 3) + b"def"
+    end = header(3, 4) + PAYLOAD[128:256] + header(3, 4) + PAYLOAD[256:300]
+    first, second, last = video(1, b"abc"), video(2, b"def", 6), video(2, PAYLOAD[:300])
+    assert read(start + inside) == [first, second]
+    assert read(start, inside) == [first, second]
+    assert read(start, inside, end) == [first, second, last]
+    assert read(start + inside + end[:140], end[140:]) == [first, second, last]
+
+
+def test_a_message_begun_inside_one_that_is_still_coming_is_refused() -> None:
+    start = header(0, 4, 1, 3) + b"abc" + header(1, 4, 1, 300) + PAYLOAD[:128]
+    with pytest.raises(PeerError, match="unfinished"):
+        read(start, header(0, 4, 2, 3))
 
 
 @pytest.mark.parametrize(
