@@ -25,6 +25,10 @@ LOST = "the connection was lost"
 MOVED = "the encoder was asked to connect anew and has left"
 FAILED = "the server failed; it has been logged"
 
+STALL_S = 0.5
+"""A timer that comes later than this says that the machine stood still (it was moved, or suspended) and not the peer.
+So long it may then take until what waits in the socket has been read."""
+
 
 class Peer:
     """Serves one connection from its first byte to its last.
@@ -117,15 +121,25 @@ class Peer:
         """Read what is there, as long as the core's timer allows."""
         while True:
             deadline = self._core.get_timer()
-            wait_s = None if deadline is None else max(0.0, deadline - self._clock())
+            timeout = asyncio.timeout(None if deadline is None else max(0.0, deadline - self._clock()))
             try:
-                async with asyncio.timeout(wait_s):
+                async with timeout:
                     return await self._channel.read()
             except TimeoutError:
-                if not self._channel.is_secured:
-                    timeout_s = self._limits.handshake_timeout_s
-                    raise PeerError(f"no TLS handshake within {timeout_s:g} s") from None
-                self._core.handle_timer(self._clock())
+                if not timeout.expired() or deadline is None:
+                    raise  # ETIMEDOUT: the connection is lost
+            if not self._channel.is_secured:
+                timeout_s = self._limits.handshake_timeout_s
+                raise PeerError(f"no TLS handshake within {timeout_s:g} s")
+            self._look_at_time(deadline)
+
+    def _look_at_time(self, deadline: float) -> None:
+        """End a peer that took too long; when this process stood still, read first what may be waiting."""
+        late_s = self._clock() - deadline
+        if late_s > STALL_S:
+            self._core.extend_timer(late_s + STALL_S)
+        else:
+            self._core.handle_timer(self._clock())
 
     async def _process(self, data: bytes) -> None:
         self._core.receive_data(data, self._clock())

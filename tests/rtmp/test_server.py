@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import time
 
 import pytest
 from structlog.testing import capture_logs
 
 from media.error import ConfigError
+from rtmp.channel import Channel
 from rtmp.handshake import HTTP_ANSWER
 from rtmp.limit import RtmpLimits
+from rtmp.peer import STALL_S, Peer
 from rtmp.server import RtmpServer
 from tests.rtmp.client import HELLO, IDR, SLICE, audio_frame, video_frame, video_header
 from tests.rtmp.encoder import CONFIG, Connect
@@ -306,6 +310,42 @@ async def test_half_open_connection_is_found_by_its_silence(connect: Connect, ga
     assert publication.reason == "no audio or video within 0.05 s"
     assert RtmpLimits().idle_timeout_s <= 10
     await server.close()
+
+
+async def test_machine_that_stood_still_reads_before_it_judges(
+    connect: Connect, gate: RecordingGate
+) -> None:
+    """All time that an encoder may be silent has passed, and nobody has looked what waits in the socket."""
+    limits = RtmpLimits(idle_timeout_s=0.3, linger_s=0.1)
+    server = RtmpServer(gate, "127.0.0.1", 0, limits)
+    await server.start()
+    encoder = await connect(server)
+    await encoder.publish()
+    publication = await gate.next_publication()
+    await encoder.send_media()
+    await publication.until(lambda: len(publication.video) == 1)
+    await encoder.send_media()
+    time.sleep(2 * (limits.idle_timeout_s + STALL_S))  # noqa: ASYNC251  # this is the machine that stands still
+    await publication.until(lambda: len(publication.video) == 2)
+    assert not publication.closed.done()
+    assert await publication.closed is False
+    assert publication.reason == "no audio or video within 0.3 s"
+    await server.close()
+
+
+async def test_connection_that_the_system_gives_up_is_lost(gate: RecordingGate) -> None:
+    """ETIMEDOUT is a TimeoutError too, but not that of our timers, and comes again with every read."""
+    listener = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*listener.sockets[0].getsockname())
+    reader.set_exception(TimeoutError(errno.ETIMEDOUT, "Connection timed out"))
+    channel = Channel(reader, writer, None)
+    peer = Peer(channel, gate, address="peer", number=1, limits=RtmpLimits(), clock=time.monotonic)
+    with capture_logs() as logs:
+        await asyncio.wait_for(peer.run(), 5)
+    assert [(entry["event"], entry["reason"]) for entry in logs] == [
+        ("rtmp connection lost", "Connection timed out")
+    ]
+    listener.close()
 
 
 async def test_bitrate_is_bounded(connect: Connect, gate: RecordingGate) -> None:
