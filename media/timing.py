@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 WRAP = 1 << 32
+HALF_WRAP = WRAP // 2
+
+NEARLY_HALF = 10_000
+"""So far (10 s in milliseconds) from `HALF_WRAP` a step may be to be a roll-over: encoders are never silent for longer."""
 
 
 def rescale(value: int, numerator: int, denominator: int) -> int:
@@ -11,10 +15,11 @@ def rescale(value: int, numerator: int, denominator: int) -> int:
 
 
 class TimestampUnwrapper:
-    """Turns 32-bit timestamps that roll over (every 49.7 days in milliseconds) into ever-growing integers.
+    """Turns timestamps that roll over into ever-growing integers; those of RTMP are in milliseconds.
 
     The difference to the last timestamp is read as signed 32-bit (RFC 1982 serial arithmetic), so a small step
-    back stays a small step back.
+    back stays a small step back. RTMP's roll over every 49.7 days, those of what is made of FLV (FFmpeg, OBS)
+    every 24.9 days: they have 31 bits, since FLV's are signed.
     """
 
     def __init__(self) -> None:
@@ -25,6 +30,12 @@ class TimestampUnwrapper:
         if self._last is None:
             self._last = timestamp
         else:
-            delta = (timestamp - self._last) % WRAP
-            self._last += delta - WRAP if delta >= WRAP // 2 else delta
+            self._last += _step((timestamp - self._last) % WRAP)
         return self._last
+
+
+def _step(delta: int) -> int:
+    """Read a difference modulo `WRAP` as a step ahead or back; one of nearly half of it is a roll-over of 31 bits."""
+    if abs(delta - HALF_WRAP) < NEARLY_HALF:
+        return delta - HALF_WRAP
+    return delta - WRAP if delta > HALF_WRAP else delta
