@@ -6,7 +6,7 @@ WRAP = 1 << 32
 HALF_WRAP = WRAP // 2
 
 NEARLY_HALF = 10_000
-"""So far (10 s in milliseconds) from `HALF_WRAP` a step may be to be a roll-over: encoders are never silent for longer."""
+"""So far (10 s in milliseconds) from `HALF_WRAP` a step may be to be a roll-over: no encoder is silent for longer."""
 
 
 def rescale(value: int, numerator: int, denominator: int) -> int:

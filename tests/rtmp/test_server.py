@@ -312,9 +312,7 @@ async def test_half_open_connection_is_found_by_its_silence(connect: Connect, ga
     await server.close()
 
 
-async def test_machine_that_stood_still_reads_before_it_judges(
-    connect: Connect, gate: RecordingGate
-) -> None:
+async def test_machine_that_stood_still_reads_before_it_judges(connect: Connect, gate: RecordingGate) -> None:
     """All time that an encoder may be silent has passed, and nobody has looked what waits in the socket."""
     limits = RtmpLimits(idle_timeout_s=0.3, linger_s=0.1)
     server = RtmpServer(gate, "127.0.0.1", 0, limits)
