@@ -5,8 +5,8 @@
 Each scenario runs a server of its own with real encoders, while an audience reads every playlist of the stream. Each
 promises: no playlist fails, discontinuities are at the same numbers on every rendition, no media is missing, ffmpeg
 decodes what was listed, the log has neither a traceback nor a stream key; and what its own words say. All of them take
-about 25 minutes. Writes `benchmarks/results/chaos.json`; exit code 1 when a promise was broken. With `--only` the results of
-some scenarios take the place of their former ones.
+about 25 minutes. Writes `benchmarks/results/chaos.json`; exit code 1 when a promise was broken. With `--only` some
+scenarios run, and their results take the place of former ones.
 """
 
 from __future__ import annotations

@@ -6,9 +6,7 @@ import asyncio
 import os
 import signal
 import ssl
-import tempfile
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import psutil
 
@@ -43,35 +41,34 @@ async def many(scene: Scene) -> None:
 
 async def certificates(scene: Scene) -> None:
     """The certificate is replaced ten times under a publisher over RTMPS: it stays, newcomers are shown the new one."""
-    with tempfile.TemporaryDirectory() as name:
-        files = make_certificate(Path(name))
-        os.environ["SSL_CERT_FILE"] = str(files.certificate)  # whom the requests here trust
-        settings = {
-            "TLS_CERT_FILE": str(files.certificate),
-            "TLS_KEY_FILE": str(files.key),
-            "RTMPS_PORT": "0",
-        }
-        async with running_server(Path(name), LADDER="360p,144p", **settings) as server:
-            assert server.process.stdout is not None
-            line = (await asyncio.wait_for(server.process.stdout.readline(), 15)).decode()
-            secure = line[line.index("rtmps://") :].split()[0]
-            stream = await server.create_stream()
-            source = await scene.source("360p")
-            arguments = push(source, f"{secure}/{stream['stream_key']}", output="-tls_verify 0")
-            async with running(FFMPEG, *arguments) as encoder:
-                await server.wait_for(f"/hls/{stream['id']}/144p/index.m3u8", contains="#EXTINF")
-                port = int(secure.split(":")[2].split("/")[0])
-                for number in range(10):
-                    files.renew(str(number))
-                    server.process.send_signal(signal.SIGHUP)
-                    await asyncio.sleep(0.7)
-                    shown = await asyncio.to_thread(
-                        ssl.get_server_certificate, ("127.0.0.1", port), timeout=10
-                    )
-                    if shown.split() != files.certificate.read_text().split():
-                        scene.faults.append(f"certificate {number} is not shown")
-                if encoder.returncode is not None:
-                    scene.faults.append("the publisher was dropped")
+    scene.folder = scene.folder / "tls"
+    scene.folder.mkdir()
+    files = make_certificate(scene.folder)
+    os.environ["SSL_CERT_FILE"] = str(files.certificate)  # whom the requests here trust
+    settings = {
+        "TLS_CERT_FILE": str(files.certificate),
+        "TLS_KEY_FILE": str(files.key),
+        "RTMPS_PORT": "0",
+    }
+    async with running_server(scene.folder, LADDER="360p,144p", **settings) as server:
+        assert server.process.stdout is not None
+        line = (await asyncio.wait_for(server.process.stdout.readline(), 15)).decode()
+        secure = line[line.index("rtmps://") :].split()[0]
+        stream = await server.create_stream()
+        source = await scene.source("360p")
+        arguments = push(source, f"{secure}/{stream['stream_key']}", output="-tls_verify 0")
+        async with running(FFMPEG, *arguments) as encoder:
+            await server.wait_for(f"/hls/{stream['id']}/144p/index.m3u8", contains="#EXTINF")
+            port = int(secure.split(":")[2].split("/")[0])
+            for number in range(10):
+                files.renew(str(number))
+                server.process.send_signal(signal.SIGHUP)
+                await asyncio.sleep(0.7)
+                shown = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port), timeout=10)
+                if shown.split() != files.certificate.read_text().split():
+                    scene.faults.append(f"certificate {number} is not shown")
+            if encoder.returncode is not None:
+                scene.faults.append("the publisher was dropped")
 
 
 SCENARIOS = (many, certificates)

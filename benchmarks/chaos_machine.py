@@ -6,12 +6,10 @@ import asyncio
 import os
 import resource
 import signal
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import AsyncExitStack, contextmanager, suppress
 
-from benchmarks.chaos_scene import LADDER, STAY_S, Scene
+from benchmarks.chaos_scene import STAY_S, Scene
 from tests.integration.server import running_server
 
 FROZEN_S = 14.0
@@ -41,17 +39,15 @@ async def server_frozen(scene: Scene) -> None:
 
 async def few_files(scene: Scene) -> None:
     """Open files run out while strangers connect: media goes on, and when they have left there is room again."""
-    with tempfile.TemporaryDirectory() as name:
+    scene.folder = scene.folder / "few"
+    scene.folder.mkdir()
+    async with AsyncExitStack() as stack:
         with _files(FILES):
-            starting = running_server(Path(name), LADDER=LADDER)
-            scene.server, scene.folder = await starting.__aenter__(), Path(name)
-        try:
-            scene.stream = await scene.server.create_stream()
-            await _crowd(scene)
-            await scene.finish()
-        finally:
-            scene.check()
-            await starting.__aexit__(None, None, None)
+            starting = running_server(scene.folder, LADDER="360p,144p")
+            scene.server = await stack.enter_async_context(starting)
+        scene.stream = await scene.server.create_stream()
+        await _crowd(scene)
+        await scene.finish()
 
 
 async def hung_up(scene: Scene) -> None:
