@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
+from itertools import pairwise
 
 import pytest
 from structlog.testing import capture_logs
@@ -11,7 +12,7 @@ from media.error import ConfigError
 from rtmp.channel import Channel
 from rtmp.handshake import HTTP_ANSWER
 from rtmp.limit import RtmpLimits
-from rtmp.peer import STALL_S, Peer
+from rtmp.peer import HELD_BACK_BYTES, STALL_S, Peer
 from rtmp.server import RtmpServer
 from tests.rtmp.client import HELLO, IDR, SLICE, audio_frame, video_frame, video_header
 from tests.rtmp.encoder import CONFIG, Connect
@@ -124,6 +125,27 @@ async def test_media_ahead_of_time_is_held_back_and_that_is_not_the_encoders_sil
     assert await publication.closed is True
     assert len(publication.video) == 4
     await server.close()
+
+
+async def test_media_ahead_of_time_comes_in_small_pieces(
+    connect: Connect, server: RtmpServer, gate: RecordingGate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a slow stream, of which one read holds seconds, comes to viewers in bursts of seconds."""
+    encoder = await connect(server)
+    await encoder.publish()
+    publication = await gate.next_publication()
+    seen = [0]
+
+    def hold_s() -> float:
+        seen.append(len(publication.video))
+        return 0.001
+
+    monkeypatch.setattr(publication, "hold_s", hold_s)
+    frame = encoder.client.video(video_frame(IDR + bytes(HELD_BACK_BYTES // 2)))
+    await encoder.send(encoder.client.video(video_header(CONFIG)), *[frame] * 40)
+    await publication.until(lambda: len(publication.video) == 40)
+    steps = [after - before for before, after in pairwise(seen)]
+    assert max(steps[-10:]) <= 2
 
 
 async def test_publication_that_stays_full_loses_media_up_to_a_keyframe(
