@@ -157,6 +157,8 @@ async def changing_mixed(scene: Scene) -> None:
 
 async def _change(scene: Scene, names: tuple[str, ...]) -> None:
     scene.may_miss = TWINS
+    for name in names:
+        await scene.source(name)  # before anything runs: encoding them takes all cores
     async with scene.after(names[0]):
         scene.note_resources()
         said = scene.result["health"] = {}
