@@ -60,7 +60,7 @@ bench: setup .venv/.dev ## benchmarks; writes benchmarks/results/*.json
 	@scripts/system-packages
 	@for script in rtmp_parse rtmp_publishers ladder hls_latency page; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
-chaos: setup .venv/.dev ## kill workers and the server under a broadcast, report what viewers lose
+chaos: setup .venv/.dev ## break publishers, networks, clocks and the machine under a broadcast (25 min)
 	@$(BIN)/python benchmarks/chaos.py
 
 soak: setup .venv/.dev ## a long broadcast: make soak MINUTES=10

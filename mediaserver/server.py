@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -68,6 +69,8 @@ async def serve(settings: Settings, *, demo: bool = False) -> None:
         certificate = open_certificate(settings)
         if certificate is not None:
             await stack.enter_async_context(certificate.watching())
+        else:
+            _stay_on_hang_up(stopping)
         rtmp = _make_rtmp(settings, stage, certificate)
         control = await stack.enter_async_context(open_control_plane(settings, secret, stage))
         application = make_application(settings, stage, control, playback, rtmp)
@@ -158,3 +161,16 @@ def _stop_on_signals() -> asyncio.Event:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopping.set)
     return stopping
+
+
+def _stay_on_hang_up(stopping: asyncio.Event) -> None:
+    """Take SIGHUP: there is no certificate to renew. A terminal that is closed is told apart; it stops the server."""
+    has_terminal = sys.stdout.isatty()  # asked now: one that is closed says no
+
+    def hang_up() -> None:
+        if has_terminal:
+            stopping.set()
+        else:
+            log.info("SIGHUP has nothing to renew: there is no certificate")
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hang_up)

@@ -36,14 +36,14 @@ class Channel:
         """Whether TLS, where there is any, is set up."""
         return self._tunnel is None or self._tunnel.is_open
 
-    async def read(self) -> bytes:
-        """Read what is there; empty at the end. May be cancelled without losing anything.
+    async def read(self, limit: int = READ_BYTES) -> bytes:
+        """Read what is there, `limit` bytes at most; empty at the end. May be cancelled without losing anything.
 
         Raises:
             PeerError: TLS fails.
             OSError: the connection is lost.
         """
-        while data := await self._reader.read(READ_BYTES):
+        while data := await self._reader.read(limit):
             if self._tunnel is None:
                 return data
             try:

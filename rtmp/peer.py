@@ -11,7 +11,7 @@ import structlog
 
 from media.error import CapacityError, PeerError, StreamError
 from media.packet import Packet
-from rtmp.channel import Channel
+from rtmp.channel import READ_BYTES, Channel
 from rtmp.connection import ServerConnection
 from rtmp.event import Event, MetadataReceived, PublishEnded, PublishRequested
 from rtmp.limit import RtmpLimits
@@ -24,6 +24,13 @@ STOPPED = "the encoder stopped"
 LOST = "the connection was lost"
 MOVED = "the encoder was asked to connect anew and has left"
 FAILED = "the server failed; it has been logged"
+
+HELD_BACK_BYTES = 16 << 10
+"""Read at once of media that runs ahead of time: a full read of a slow stream would be seconds that come in a burst."""
+
+STALL_S = 0.5
+"""A timer that comes later than this says that the machine stood still (it was moved, or suspended) and not the peer.
+So long it may then take until what waits in the socket has been read."""
 
 
 class Peer:
@@ -60,6 +67,7 @@ class Peer:
         """While media is dropped: done when the publication takes packets again."""
         self._reason = LOST
         self._is_leaving = False
+        self._is_held_back = False
         self._kicked: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._log = log.bind(connection=number, peer=address)
 
@@ -117,15 +125,25 @@ class Peer:
         """Read what is there, as long as the core's timer allows."""
         while True:
             deadline = self._core.get_timer()
-            wait_s = None if deadline is None else max(0.0, deadline - self._clock())
+            timeout = asyncio.timeout(None if deadline is None else max(0.0, deadline - self._clock()))
             try:
-                async with asyncio.timeout(wait_s):
-                    return await self._channel.read()
+                async with timeout:
+                    return await self._channel.read(HELD_BACK_BYTES if self._is_held_back else READ_BYTES)
             except TimeoutError:
-                if not self._channel.is_secured:
-                    timeout_s = self._limits.handshake_timeout_s
-                    raise PeerError(f"no TLS handshake within {timeout_s:g} s") from None
-                self._core.handle_timer(self._clock())
+                if not timeout.expired() or deadline is None:
+                    raise  # ETIMEDOUT: the connection is lost
+            if not self._channel.is_secured:
+                timeout_s = self._limits.handshake_timeout_s
+                raise PeerError(f"no TLS handshake within {timeout_s:g} s")
+            self._look_at_time(deadline)
+
+    def _look_at_time(self, deadline: float) -> None:
+        """End a peer that took too long; when this process stood still, read first what may be waiting."""
+        late_s = self._clock() - deadline
+        if late_s > STALL_S:
+            self._core.extend_timer(late_s + STALL_S)
+        else:
+            self._core.handle_timer(self._clock())
 
     async def _process(self, data: bytes) -> None:
         self._core.receive_data(data, self._clock())
@@ -173,7 +191,9 @@ class Peer:
 
     async def _hold_back(self, publication: Publication) -> None:
         """Leave the socket alone while the media is ahead of time: TCP slows the encoder down."""
-        if (hold_s := publication.hold_s()) > 0:
+        hold_s = publication.hold_s()
+        self._is_held_back = hold_s > 0
+        if self._is_held_back:
             await asyncio.sleep(hold_s)
             self._core.extend_timer(hold_s)
 

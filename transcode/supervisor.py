@@ -28,6 +28,10 @@ from transcode.wanted import Wanted
 
 __all__ = ["Transcoder", "TranscoderSink", "TranscoderStats", "WorkerPool"]
 
+PATIENCE_S = 3.0
+"""How long more may wait than is wanted. What a bad network held back comes at once, ten seconds at most (then the
+publisher counts as lost), and encoders catch up at two or three times real time; slow ones never do."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -37,7 +41,7 @@ class Transcoder:
     Args:
         pool: where workers come from and go to.
         sink: takes what is encoded.
-        clock: seconds, for counting crashes.
+        clock: seconds, never stepping back, for counting crashes and for patience.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Transcoder:
         self._flushes = 0
         self._flushed = 0
         self._newest_dts = 0
+        self._overfull_since: float | None = None
         self._is_over = False
         self._restarts = 0
         self._skipped_gops = 0
@@ -242,9 +247,18 @@ class Transcoder:
             return
         if self._backlog.is_too_large:
             self._backlog.forget_sent()
-        if self._backlog.is_overfull or self._backlog.is_too_large:
+        if self._is_overfull_for_long() or self._backlog.is_too_large:
             log.warning("encoders too slow, video dropped up to a keyframe", lag_s=round(self.stats.lag_s, 1))
             self._delivery.gap.mark(self._backlog.drop_unsent(), is_open=self._backlog.needs_keyframe)
+
+    def _is_overfull_for_long(self) -> bool:
+        if not self._backlog.is_overfull:
+            self._overfull_since = None
+            return False
+        now = self._clock()
+        if self._overfull_since is None:
+            self._overfull_since = now
+        return now - self._overfull_since >= PATIENCE_S
 
     def _pass(self, mark: Flush | Skip) -> None:
         was_ours = self._backlog.passed(mark)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import aiohttp
@@ -45,6 +46,26 @@ async def test_serves_until_a_signal(tmp_path: Path, capsys: pytest.CaptureFixtu
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().remove_signal_handler(name)
     assert asyncio.all_tasks() <= before
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+async def test_hang_up_stops_a_server_of_a_terminal_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_terminal: bool
+) -> None:
+    """Whoever rotates logs or renews certificates sends SIGHUP to any server; its default is to die at once."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    serving = asyncio.create_task(server.serve(settings(tmp_path)))
+    try:
+        address = await http_address(capsys)
+        os.kill(os.getpid(), signal.SIGHUP)
+        if not is_terminal:
+            async with aiohttp.ClientSession() as session, session.get(f"{address}readyz") as answer:
+                assert answer.status == 200
+            os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(serving, 10)
+    finally:
+        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            asyncio.get_running_loop().remove_signal_handler(name)
 
 
 async def test_port_in_use_stops_the_start_and_leaves_nothing(tmp_path: Path) -> None:

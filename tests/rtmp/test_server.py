@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import time
+from itertools import pairwise
 
 import pytest
 from structlog.testing import capture_logs
 
 from media.error import ConfigError
+from rtmp.channel import Channel
 from rtmp.handshake import HTTP_ANSWER
 from rtmp.limit import RtmpLimits
+from rtmp.peer import HELD_BACK_BYTES, STALL_S, Peer
 from rtmp.server import RtmpServer
 from tests.rtmp.client import HELLO, IDR, SLICE, audio_frame, video_frame, video_header
 from tests.rtmp.encoder import CONFIG, Connect
@@ -120,6 +125,27 @@ async def test_media_ahead_of_time_is_held_back_and_that_is_not_the_encoders_sil
     assert await publication.closed is True
     assert len(publication.video) == 4
     await server.close()
+
+
+async def test_media_ahead_of_time_comes_in_small_pieces(
+    connect: Connect, server: RtmpServer, gate: RecordingGate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a slow stream, of which one read holds seconds, comes to viewers in bursts of seconds."""
+    encoder = await connect(server)
+    await encoder.publish()
+    publication = await gate.next_publication()
+    seen = [0]
+
+    def hold_s() -> float:
+        seen.append(len(publication.video))
+        return 0.001
+
+    monkeypatch.setattr(publication, "hold_s", hold_s)
+    frame = encoder.client.video(video_frame(IDR + bytes(HELD_BACK_BYTES // 2)))
+    await encoder.send(encoder.client.video(video_header(CONFIG)), *[frame] * 40)
+    await publication.until(lambda: len(publication.video) == 40)
+    steps = [after - before for before, after in pairwise(seen)]
+    assert max(steps[-10:]) <= 2
 
 
 async def test_publication_that_stays_full_loses_media_up_to_a_keyframe(
@@ -306,6 +332,40 @@ async def test_half_open_connection_is_found_by_its_silence(connect: Connect, ga
     assert publication.reason == "no audio or video within 0.05 s"
     assert RtmpLimits().idle_timeout_s <= 10
     await server.close()
+
+
+async def test_machine_that_stood_still_reads_before_it_judges(connect: Connect, gate: RecordingGate) -> None:
+    """All time that an encoder may be silent has passed, and nobody has looked what waits in the socket."""
+    limits = RtmpLimits(idle_timeout_s=0.3, linger_s=0.1)
+    server = RtmpServer(gate, "127.0.0.1", 0, limits)
+    await server.start()
+    encoder = await connect(server)
+    await encoder.publish()
+    publication = await gate.next_publication()
+    await encoder.send_media()
+    await publication.until(lambda: len(publication.video) == 1)
+    await encoder.send_media()
+    time.sleep(2 * (limits.idle_timeout_s + STALL_S))  # noqa: ASYNC251  # this is the machine that stands still
+    await publication.until(lambda: len(publication.video) == 2)
+    assert not publication.closed.done()
+    assert await publication.closed is False
+    assert publication.reason == "no audio or video within 0.3 s"
+    await server.close()
+
+
+async def test_connection_that_the_system_gives_up_is_lost(gate: RecordingGate) -> None:
+    """ETIMEDOUT is a TimeoutError too, but not that of our timers, and comes again with every read."""
+    listener = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*listener.sockets[0].getsockname())
+    reader.set_exception(TimeoutError(errno.ETIMEDOUT, "Connection timed out"))
+    channel = Channel(reader, writer, None)
+    peer = Peer(channel, gate, address="peer", number=1, limits=RtmpLimits(), clock=time.monotonic)
+    with capture_logs() as logs:
+        await asyncio.wait_for(peer.run(), 5)
+    assert [(entry["event"], entry["reason"]) for entry in logs] == [
+        ("rtmp connection lost", "Connection timed out")
+    ]
+    listener.close()
 
 
 async def test_bitrate_is_bounded(connect: Connect, gate: RecordingGate) -> None:

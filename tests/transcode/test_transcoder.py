@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from fractions import Fraction
 from itertools import pairwise
 
@@ -36,6 +37,12 @@ async def transcoder(pool: WorkerPool, sink: Recorder) -> AsyncIterator[Transcod
     transcoder = Transcoder(pool, sink)
     yield transcoder
     await transcoder.close()
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as stack:
+        yield stack
 
 
 def merged(*sources: list[Packet]) -> list[Packet]:
@@ -231,8 +238,11 @@ async def test_three_unexplained_crashes_end_encoding(transcoder: Transcoder, si
 
 
 async def test_a_stalled_worker_drops_to_a_keyframe_and_says_so(
-    transcoder: Transcoder, sink: Recorder
+    pool: WorkerPool, sink: Recorder, stack: AsyncExitStack
 ) -> None:
+    now = 0.0
+    transcoder = Transcoder(pool, sink, clock=lambda: now)
+    stack.push_async_callback(transcoder.close)
     transcoder.activate(SMALL, 0)
     packets = video(400, gop=50)
     for packet in packets[:20]:
@@ -240,6 +250,7 @@ async def test_a_stalled_worker_drops_to_a_keyframe_and_says_so(
     await sink.until(lambda: len(sink.video) >= 15)
     kill(transcoder, signal.SIGSTOP)
     for packet in packets[20:390]:
+        now = packet.dts / CLOCK_HZ
         transcoder.send(packet)
     kill(transcoder, signal.SIGCONT)
     for packet in packets[390:]:
@@ -253,6 +264,17 @@ async def test_a_stalled_worker_drops_to_a_keyframe_and_says_so(
     assert sink.gaps[-1] == (("144p",), holes[-1])
     assert transcoder.stats.dropped_packets > 100
     assert transcoder.stats.restarts == 0
+
+
+async def test_what_a_bad_network_held_back_is_caught_up_with(transcoder: Transcoder, sink: Recorder) -> None:
+    """Ten seconds of media come at once: encoders that are fast enough lose none of it."""
+    transcoder.activate(SMALL, 0)
+    for packet in video(250, gop=50):
+        transcoder.send(packet)
+    await finish(transcoder, sink)
+    assert sink.pts == [index * STEP for index in range(250)]
+    assert sink.gaps == []
+    assert transcoder.stats.dropped_packets == 0
 
 
 async def test_a_rung_begins_inside_a_gop_that_nobody_needed_before(
