@@ -22,8 +22,6 @@ CHANGES = (
     "VP9, FLAC",
     "multitrack",
 )
-TWINS = {"360p-hevc", "720p-av1"}
-"""Copies of a source in its own codec; nothing fills them while another source has to be encoded."""
 
 
 async def flapping(scene: Scene) -> None:
@@ -156,7 +154,6 @@ async def changing_mixed(scene: Scene) -> None:
 
 
 async def _change(scene: Scene, names: tuple[str, ...]) -> None:
-    scene.may_miss = TWINS
     for name in names:
         await scene.source(name)  # before anything runs: encoding them takes all cores
     async with scene.after(names[0]):

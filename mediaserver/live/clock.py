@@ -62,7 +62,7 @@ class SourceClock:
         self._repaired_in_a_row = 0
         self._astray_in_a_row = 0
         self.repaired = 0
-        """Video timestamps that had to be moved because they did not rise, and stray audio that was left out."""
+        """Video timestamps that had to be moved because they did not rise."""
 
     def companion(self, first: Packet) -> SourceClock:
         """Make the clock of another rendition of the same picture, of which `first` is a keyframe."""
@@ -106,7 +106,6 @@ class SourceClock:
         """Place an audio packet; None for one that lies nowhere near the video."""
         pts = packet.pts + self._audio_offset
         if abs(pts - self._last_dts) > MAX_AUDIO_DISTANCE:
-            self.repaired += 1
             self._astray_in_a_row += 1
             if self._astray_in_a_row < MAX_ASTRAY:
                 return None

@@ -7,7 +7,6 @@ ever taken away.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from fractions import Fraction
 
 from hls.output import HlsOutput
@@ -15,9 +14,9 @@ from hls.writer import VideoWriter
 from media.aac import STEREO_48K
 from media.packet import AudioTrack, VideoTrack
 from media.rendition import LADDER, Rendition
-from transcode.rung import RungSpec, codec_string, peak_bitrate_bps, rung_spec
+from transcode.rung import RungSpec, codec_string, peak_bitrate_bps
 
-from .plan import Copy, Feed, Tracks, feed_of, renditions_of
+from .plan import Copy, Feed, Tracks, feed_of, renditions_of, spec_of
 from .sound import Sound, suits_copy
 
 AUDIO_BITRATE_BPS = 160_000
@@ -76,7 +75,7 @@ class Declaration:
         return wanted or ([] if self.renditions else rungs[:1])
 
     def _add(self, rung: Rendition, tracks: Tracks, video: VideoTrack) -> VideoWriter:
-        spec = rung_spec(replace(rung, name=rung.quality), video.frame_rate)
+        spec = spec_of(rung, video)
         feed = feed_of(rung, tracks)
         return self._output.add_video(
             rung.name,
@@ -91,7 +90,7 @@ class Declaration:
         feed = feed_of(rung, tracks)
         if feed is not None:
             carried = rung if isinstance(feed, Copy) else feed.rendition
-            spec = rung_spec(replace(carried, name=rung.quality), video.frame_rate)
+            spec = spec_of(carried, video)
             self._output.redeclare(
                 rung.name, frame_rate=spec.frame_rate, bandwidth_bps=self._bandwidth_bps(spec, feed)
             )

@@ -56,7 +56,7 @@ def _renditions(broadcast: Broadcast) -> Mapping[str, object]:
 def _warnings(publication: Publication | None, broadcast: Broadcast | None) -> list[str]:
     """Join what the signal and the broadcast say; the same thing is said once, with the remedy."""
     said: dict[str, str] = {}
-    _say(said, publication.health().warnings if publication is not None else ())
+    _say(said, publication.warnings if publication is not None else ())
     _say(said, broadcast.warnings if broadcast is not None else ())
     return list(said.values())
 

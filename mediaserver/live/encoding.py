@@ -17,17 +17,18 @@ from hls.writer import Sample
 from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
 from media.rendition import Rendition
 from transcode.port import TranscoderStats
-from transcode.rung import RungSpec, rung_spec
+from transcode.rung import RungSpec
 from transcode.supervisor import Transcoder, WorkerPool
 
 from .declaration import Declaration
+from .plan import spec_of
 
 LONG_GAP = 2 * CLOCK_HZ
 """Gaps that are told to the streamer; shorter ones are a packet lost or a worker replaced."""
 GAP_WARNING = "the video cannot be decoded, or not fast enough: encoded qualities show nothing"
 
-DRAIN_S = 1.0
-"""How long an ending broadcast waits for its encoders; they are a few frames behind."""
+DRAIN_S = 2.0
+"""How long an ending broadcast waits for its encoders; they are a few frames behind, more on a machine that is busy."""
 
 log = structlog.get_logger(__name__)
 
@@ -84,8 +85,7 @@ class Encoding:
 
     def encode(self, rendition: Rendition, video: VideoTrack, at: int) -> None:
         """Encode a rung from `at` on, with an IDR there."""
-        pixels = video.width * video.height
-        spec = rung_spec(rendition, video.frame_rate, source_pixels=pixels)
+        spec = spec_of(rendition, video)
         if self._specs.get(spec.name) == spec:
             self._transcoder.force_keyframe(at, spec.name)
             return

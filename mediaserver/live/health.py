@@ -185,8 +185,9 @@ class IngestHealth:
 
     def _events(self, now: float) -> Iterator[str]:
         if now - self._repaired_at < RECENT_S:
+            times = "once" if self._repaired == 1 else f"{self._repaired} times"
             yield (
-                f"The encoder's timestamps stand still or go back, {self._repaired} times so far; they are repaired. "
+                f"The encoder's timestamps stand still or go back, {times} so far; they are repaired. "
                 "Restart the encoder; if that is no help, update it."
             )
         if now - self._dropped_at < RECENT_S:

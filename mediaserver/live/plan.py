@@ -1,7 +1,8 @@
 """What fills each rung of a broadcast during one run of a source. Pure.
 
 A rung once listed lives on whatever comes: a smaller source is carried in the larger rungs as it is, a source whose
-codec not every player takes is encoded and, beside that, copied into a rung of its own.
+codec not every player takes is encoded and, beside that, copied into a rung of its own. When such a rung has nothing to
+copy any more it is encoded as well: whoever plays the other codec plays H.264.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from media.packet import AudioTrack, VideoTrack
 from media.rendition import SHORT_SIDE, TOLERANCE_PX, Rendition, renditions_for, scaled_size, source_name
+from transcode.rung import RungSpec, rung_spec
 
 TWIN_CODECS = ("hevc", "av1")
 """What players take in HLS besides H.264, though not all of them (HLS Authoring Specification, 1.2, 1.4); not VP9."""
@@ -48,7 +50,7 @@ class Encode:
 
 
 Feed = Copy | Encode | None
-"""None: nothing can fill the rung, it has gaps."""
+"""None: there is no picture to fill the rung with."""
 
 
 def suits_copy_video(track: VideoTrack) -> bool:
@@ -85,13 +87,21 @@ def feed_of(rendition: Rendition, tracks: Tracks, *, may_copy: bool = True) -> F
     fits = min(video.width, video.height) <= SHORT_SIDE[rendition.quality] + TOLERANCE_PX
     if rendition.codec != "h264":
         suits = suits_copy_video(video) or video.codec == rendition.codec
-        return Copy(video) if may_copy and fits and suits else None
-    companion = _companion(rendition, tracks.companions) if may_copy else None
-    if companion is not None:
-        return Copy(tracks.companions[companion], companion)
-    if may_copy and fits and suits_copy_video(video):
+    else:
+        suits = suits_copy_video(video)
+        companion = _companion(rendition, tracks.companions) if may_copy else None
+        if companion is not None:
+            return Copy(tracks.companions[companion], companion)
+    if may_copy and fits and suits:
         return Copy(video)
     return Encode(_carrying(rendition, video) if fits else rendition)
+
+
+def spec_of(rendition: Rendition, video: VideoTrack) -> RungSpec:
+    """Say how a rung is encoded for a source, a rung in another codec as the one of its quality."""
+    plain = replace(rendition, name=rendition.quality)
+    spec = rung_spec(plain, video.frame_rate, source_pixels=video.width * video.height)
+    return replace(spec, name=rendition.name)
 
 
 def _companion(rendition: Rendition, companions: Mapping[int, VideoTrack]) -> int | None:

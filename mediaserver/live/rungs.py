@@ -6,7 +6,6 @@ What fills a rung is decided anew for each run of the source (`plan`); the rungs
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 import structlog
@@ -14,14 +13,14 @@ import structlog
 from hls.output import HlsOutput
 from media.packet import AudioTrack, Packet, VideoTrack
 from transcode.port import TranscoderStats
-from transcode.rung import RungSpec, rung_spec
+from transcode.rung import RungSpec
 from transcode.slate import SlateRung
 from transcode.supervisor import WorkerPool
 
 from .copied_rungs import CopiedRungs
 from .declaration import Declaration
 from .encoding import Encoding
-from .plan import Copy, Encode, Feed, Tracks, feed_of
+from .plan import Copy, Encode, Feed, Tracks, feed_of, spec_of
 from .sound import Sound
 
 log = structlog.get_logger(__name__)
@@ -125,16 +124,11 @@ class Rungs:
 
     def slate_specs(self) -> list[RungSpec]:
         """Say how a slate is encoded for each rung: as the rung is, or at the size of what is copied into it."""
-        video = self._tracks.video
-        specs = []
-        for name, rendition in self._declared.renditions.items():
-            plain = replace(rendition, name=rendition.quality, codec="h264")
-            feed = feed_of(plain, self._tracks, may_copy=False)
-            if video is not None and isinstance(feed, Encode):
-                pixels = video.width * video.height
-                spec = rung_spec(feed.rendition, video.frame_rate, source_pixels=pixels)
-                specs.append(replace(spec, name=name))
-        return specs
+        video, rungs = self._tracks.video, self._declared.renditions.values()
+        if video is None:
+            return []
+        feeds = (feed_of(rung, self._tracks, may_copy=False) for rung in rungs)
+        return [spec_of(feed.rendition, video) for feed in feeds if isinstance(feed, Encode)]
 
     def begin(self, tracks: Tracks, at: int, leads: Mapping[int, int]) -> None:
         """Start a run of the source at a timeline position, which is the start of a segment.

@@ -30,6 +30,9 @@ MAX_ENCODER_NAME = 100
 """Characters; the longest seen is a version string of 60."""
 
 
+HELD_BACK = "The media comes faster than it plays and is held back: send files in real time (ffmpeg: -re)."
+
+
 @dataclass(frozen=True, slots=True)
 class Graces:
     """How long a live stream waits for its encoder before it ends, in seconds."""
@@ -96,6 +99,12 @@ class Publication:
     def note_repaired(self) -> None:
         """Count a timestamp that had to be moved."""
         self._health.note_repaired()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is not as it should be with this publisher's signal, in words with the remedy."""
+        held_back = [HELD_BACK] if self._throttle.wait_s else []
+        return [*held_back, *self.health().warnings]
 
     def health(self) -> HealthReport:
         """Sum up how this publisher's signal arrives."""

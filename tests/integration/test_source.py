@@ -55,6 +55,8 @@ async def test_file_sent_too_fast_is_held_back(server: Server) -> None:
         )
         assert encoder.returncode is None, "it waits for the server"
         assert listed < 45
+        health = await server.api("GET", f"/streams/{stream['id']}/health")
+        assert any("held back" in warning for warning in health["warnings"]), health
 
 
 async def test_sound_alone_is_a_broadcast(server: Server) -> None:

@@ -10,7 +10,16 @@ import pytest
 
 from media.packet import VideoTrack
 from media.rendition import Rendition, renditions_for
-from mediaserver.live.plan import Copy, Encode, Tracks, feed_of, renditions_of, suits_copy_video, suits_twin
+from mediaserver.live.plan import (
+    Copy,
+    Encode,
+    Tracks,
+    feed_of,
+    renditions_of,
+    spec_of,
+    suits_copy_video,
+    suits_twin,
+)
 
 from .scene import VIDEO, sized
 
@@ -115,13 +124,17 @@ def test_of_two_renditions_of_one_name_the_larger_is_taken_and_others_that_do_no
     assert found["360p"] == "encode 640x360"
 
 
-def test_rung_in_another_codec_is_copied_or_empty() -> None:
+def test_rung_in_another_codec_is_copied_or_encoded_and_lives_on() -> None:
     twin = Rendition("1080p", 1920, 1080, is_source=True).twin("hevc")
     assert feed_of(twin, Tracks(hevc(1920, 1080))) == Copy(hevc(1920, 1080))
     assert feed_of(twin, Tracks(sized(1280, 720))) == Copy(sized(1280, 720))
-    assert feed_of(twin, Tracks(replace(VIDEO, codec="vp9"))) is None
-    assert feed_of(twin, Tracks(hevc(1920, 1080)), may_copy=False) is None
-    assert feed_of(twin, Tracks(hevc(3840, 2160))) is None
+    assert feed_of(twin, Tracks(hevc(1920, 1080)), may_copy=False) == Encode(twin)
+    assert feed_of(twin, Tracks(hevc(3840, 2160))) == Encode(twin)
+    vp9 = replace(sized(1280, 720), codec="vp9")
+    assert feed_of(twin, Tracks(vp9)) == Encode(replace(twin, width=1280, height=720))
+    spec = spec_of(twin, hevc(3840, 2160))
+    assert spec.name == "1080p-hevc"
+    assert replace(spec, name="1080p") == spec_of(HD["1080p"], hevc(3840, 2160))
 
 
 def test_nothing_fills_a_rung_without_video() -> None:
