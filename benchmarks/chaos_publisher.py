@@ -22,6 +22,9 @@ CHANGES = (
     "VP9, FLAC",
     "multitrack",
 )
+TWINS = {"360p-hevc", "720p-av1"}
+"""Copies of a source in its own codec. A slate and other sources are H.264 in them too, which browsers follow; ffmpeg
+goes on with the codec that it began with."""
 
 
 async def flapping(scene: Scene) -> None:
@@ -154,6 +157,7 @@ async def changing_mixed(scene: Scene) -> None:
 
 
 async def _change(scene: Scene, names: tuple[str, ...]) -> None:
+    scene.not_decoded = TWINS
     for name in names:
         await scene.source(name)  # before anything runs: encoding them takes all cores
     async with scene.after(names[0]):

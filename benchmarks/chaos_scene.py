@@ -54,7 +54,8 @@ class Scene:
         self.result: dict[str, Any] = {}
         """What is reported beside the faults."""
         self.faults: list[str] = []
-        """Renditions that nothing can fill for a while."""
+        self.not_decoded: set[str] = set()
+        """Renditions whose codec changes, which ffmpeg cannot follow."""
         self.expected: int | None = None
         """Discontinuities that viewers may see, None for any number."""
         self._sources = sources
@@ -139,7 +140,7 @@ class Scene:
         if stream["status"] == "live":
             await self.server.api("POST", f"/streams/{self.stream['id']}/end")
         if self.viewers is not None:
-            for name in self.viewers.segments:
+            for name in self.viewers.segments.keys() - self.not_decoded:
                 await self._decode(f"{self.viewers.path}/{name}/index.m3u8")
 
     def check(self) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from .browser import CHROMIUM, PHONE, Browser, ShownFrame, WatchPage, open_browser
 from .playlist import parse_media
-from .server import NEW_FFMPEG, Server, running, running_server
+from .server import NEW_FFMPEG, Server, encoder_args, running, running_server
 
 pytestmark = [
     pytest.mark.browser,
@@ -140,6 +140,8 @@ async def test_players_of_every_rung_go_on_after_a_slate(server: Server, browser
     assert sum(segment.discontinuity for segment in playlist.segments) == 2
 
 
+PLACE = "() => document.querySelector('video').currentTime"
+PLAYS_BEYOND = "place => document.querySelector('video')?.currentTime > place"
 SOURCES = {
     "AV1, Opus": (
         "-re -f lavfi -i testsrc2=size=640x360:rate=25 -re -f lavfi -i sine=frequency=440:sample_rate=48000 "
@@ -174,6 +176,33 @@ async def test_sources_of_other_codecs_play(server: Server, browser: Browser, so
             )
         errors = (await page.stats())["errors"]
         assert [error for error in errors if error.startswith(("fatal", "media"))] == []
+        assert page.unexpected_errors() == []
+
+
+async def test_copy_in_another_codec_goes_on_over_a_slate_and_a_source_that_it_cannot_copy(
+    server: Server, browser: Browser
+) -> None:
+    stream = await server.create_stream()
+    first = ["-hide_banner", "-loglevel", "error", *SOURCES["AV1, Opus"].split(), "-f", "flv"]
+    async with running(NEW_FFMPEG, *first, server.publish_url(stream)):
+        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}")
+        await page.page.wait_for_function(PLAYS_BEYOND, arg=3, timeout=25_000)
+        await page.page.select_option("select.quality", "360p-av1")
+        await page.page.wait_for_function("() => window.__player.level === '360p-av1'", timeout=15_000)
+        before = await page.page.evaluate(PLACE)
+        await page.page.wait_for_function(PLAYS_BEYOND, arg=before + 2, timeout=15_000)
+    before = await page.page.evaluate(PLACE)
+    await page.page.wait_for_function(PLAYS_BEYOND, arg=before + 4, timeout=20_000)  # more than was buffered
+    second = encoder_args(server.publish_url(stream), size="320x180")
+    async with running(NEW_FFMPEG, *second):
+        await page.page.wait_for_function(
+            "() => document.querySelector('video').videoHeight === 180", timeout=20_000
+        )
+        before = await page.page.evaluate(PLACE)
+        await page.page.wait_for_function(PLAYS_BEYOND, arg=before + 3, timeout=15_000)
+        stats = await page.stats()
+        assert stats["level"] == "360p-av1"
+        assert [error for error in stats["errors"] if error.startswith(("fatal", "media"))] == []
         assert page.unexpected_errors() == []
 
 
