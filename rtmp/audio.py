@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from media.aac import aac_track, strip_adts
@@ -12,16 +11,9 @@ from media.flac import flac_track
 from media.mp3 import mp3_track
 from media.packet import TICKS_PER_MS, Packet
 from media.timing import TimestampUnwrapper
-from rtmp.enhanced import (
-    CODED_FRAMES,
-    MAX_TRACKS,
-    SEQUENCE_START,
-    parse_enhanced,
-    refuse_codec,
-    refuse_tracks,
-)
-from rtmp.error import RefusedError
+from rtmp.enhanced import CODED_FRAMES, SEQUENCE_START, parse_enhanced
 from rtmp.sound_codec import AudioCodec, FrameCodec, HeaderCodec, OpusCodec, Sound, parse_channel_count
+from rtmp.track_table import TrackTable
 
 _ENHANCED = 9
 _MULTICHANNEL_CONFIG = 4
@@ -42,16 +34,10 @@ _REMEDY = "AAC"
 
 # MP3 has two numbers: of any sample rate, and of 8 kHz.
 _LEGACY_CODECS = {2: _MP3_FOURCC, 10: _AAC_FOURCC, 14: _MP3_FOURCC}
-_LEGACY_NAMES = {
+_NAMES: dict[bytes | int, str] = {
     0: "PCM", 1: "ADPCM", 3: "PCM", 4: "Nellymoser", 5: "Nellymoser", 6: "Nellymoser",
     7: "G.711 A-law", 8: "G.711 mu-law", 11: "Speex", 15: "device specific",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Track:
-    fourcc: bytes
-    codec: AudioCodec
 
 
 class AudioTagReader:
@@ -66,7 +52,7 @@ class AudioTagReader:
 
     def __init__(self, clock: TimestampUnwrapper) -> None:
         self._clock = clock
-        self._tracks: dict[int, _Track] = {}
+        self._tracks = TrackTable("audio", _CODECS, _NAMES, _REMEDY)
 
     def read(
         self, payload: bytes, timestamp: int, bitrates_bps: Mapping[int, int] = MappingProxyType({})
@@ -93,7 +79,7 @@ class AudioTagReader:
         tag = parse_enhanced(payload, _MULTITRACK, _KNOWN_TYPES)
         packets = []
         for body in tag.bodies:
-            codec = self._codec(body.fourcc, body.track_id)
+            codec = self._tracks.codec(body.fourcc, body.track_id)
             if tag.packet_type == SEQUENCE_START:
                 codec.configure(body.data, bitrates_bps.get(body.track_id))
             elif tag.packet_type == _MULTICHANNEL_CONFIG:
@@ -106,9 +92,8 @@ class AudioTagReader:
         """Read a tag with a sound format, the form that nearly all encoders use for AAC."""
         fourcc = _LEGACY_CODECS.get(payload[0] >> 4)
         if fourcc is None:
-            raise _refuse_legacy(payload[0] >> 4)
-        known = self._tracks.get(0)
-        codec = known.codec if known is not None and known.fourcc == fourcc else self._codec(fourcc, 0)
+            raise self._tracks.refuse_number(payload[0] >> 4)
+        codec = self._tracks.codec(fourcc)
         has_type = fourcc == _AAC_FOURCC
         kind = payload[1] if has_type else CODED_FRAMES
         if kind == SEQUENCE_START:
@@ -126,19 +111,3 @@ class AudioTagReader:
         track, data = sound
         time = self._clock.unwrap(timestamp) * TICKS_PER_MS + offset_ticks
         return Packet(track, time, time, data, True, track_id)
-
-    def _codec(self, fourcc: bytes, track_id: int) -> AudioCodec:
-        track = self._tracks.get(track_id)
-        if track is None or track.fourcc != fourcc:
-            if fourcc not in _CODECS:
-                raise refuse_codec("audio", fourcc, {}, _REMEDY)
-            if track is None and len(self._tracks) == MAX_TRACKS:
-                raise refuse_tracks("audio")
-            track = self._tracks[track_id] = _Track(fourcc, _CODECS[fourcc]())
-        return track.codec
-
-
-def _refuse_legacy(sound_format: int) -> RefusedError:
-    name = _LEGACY_NAMES.get(sound_format, f"number {sound_format}")
-    detail = f"audio codec {name} is not supported: set the encoder to {_REMEDY}"
-    return RefusedError("NetStream.Publish.Rejected", detail)

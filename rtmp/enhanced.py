@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from media.error import PeerError
 from media.packet import CLOCK_HZ
 from media.timing import rescale
-from rtmp.error import RefusedError
 
 SEQUENCE_START = 0
 CODED_FRAMES = 1
@@ -135,23 +134,3 @@ def _read_tracks(cursor: _Cursor, known_types: frozenset[int]) -> tuple[int, tup
         if len(bodies) > MAX_TRACKS:
             raise PeerError(f"Enhanced RTMP tag with more than {MAX_TRACKS} tracks")
     return packet_type, tuple(bodies)
-
-
-def refuse_codec(kind: str, fourcc: bytes, names: dict[bytes, str], remedy: str) -> RefusedError:
-    """Say that a codec of Enhanced RTMP is not served here.
-
-    Args:
-        kind: `audio` or `video`.
-        fourcc: as received.
-        names: of codecs that people know by another name.
-        remedy: what to set the encoder to.
-    """
-    name = names.get(fourcc, repr(fourcc)[2:-1])
-    detail = f"{kind} codec {name} over Enhanced RTMP is not supported: set the encoder to {remedy}"
-    return RefusedError("NetStream.Publish.Rejected", detail)
-
-
-def refuse_tracks(kind: str) -> RefusedError:
-    """Say that a publisher sends too many tracks."""
-    detail = f"more than {MAX_TRACKS} {kind} tracks are not supported: set the encoder to fewer"
-    return RefusedError("NetStream.Publish.Rejected", detail)

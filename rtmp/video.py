@@ -8,23 +8,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from media.packet import TICKS_PER_MS, Packet
 from media.timing import TimestampUnwrapper
-from rtmp.enhanced import (
-    CODED_FRAMES,
-    MAX_TRACKS,
-    SEQUENCE_START,
-    parse_enhanced,
-    refuse_codec,
-    refuse_tracks,
-)
-from rtmp.error import RefusedError
+from rtmp.enhanced import CODED_FRAMES, SEQUENCE_START, parse_enhanced
 from rtmp.frame_codec import Av1Codec, Vp9Codec
 from rtmp.nal_codec import NalCodec
 from rtmp.picture import Frame, VideoCodec
+from rtmp.track_table import TrackTable
 
 _LEGACY_HEADER = struct.Struct(">xBhB")
 """Behind frame type and codec id: packet type, and the signed 24 bits of the composition time in two parts."""
@@ -47,20 +39,14 @@ _CODECS: dict[bytes, Callable[[], VideoCodec]] = {
     b"av01": Av1Codec,
     b"vp09": Vp9Codec,
 }
-_FOURCC_NAMES = {b"vp08": "VP8", b"vvc1": "VVC"}
 _REMEDY = "H.264, HEVC, AV1 or VP9"
 
 _LEGACY_CODECS = {7: _AVC, 12: _HEVC}
 """Codec id 12 is no standard, but widely used in China."""
-_LEGACY_NAMES = {
+_NAMES: dict[bytes | int, str] = {
+    b"vp08": "VP8", b"vvc1": "VVC",
     1: "JPEG", 2: "Sorenson H.263", 3: "Screen Video", 4: "VP6", 5: "VP6", 6: "Screen Video 2",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Track:
-    fourcc: bytes
-    codec: VideoCodec
 
 
 class VideoTagReader:
@@ -73,7 +59,7 @@ class VideoTagReader:
 
     def __init__(self, clock: TimestampUnwrapper) -> None:
         self._clock = clock
-        self._tracks: dict[int, _Track] = {}
+        self._tracks = TrackTable("video", _CODECS, _NAMES, _REMEDY)
 
     def read(
         self, payload: bytes, timestamp: int, bitrates_bps: Mapping[int, int] = MappingProxyType({})
@@ -103,7 +89,7 @@ class VideoTagReader:
         tag = parse_enhanced(payload, _MULTITRACK, _KNOWN_TYPES)
         packets = []
         for body in tag.bodies:
-            codec = self._codec(body.fourcc, body.track_id)
+            codec = self._tracks.codec(body.fourcc, body.track_id)
             if tag.packet_type == SEQUENCE_START:
                 codec.configure(body.data, bitrates_bps.get(body.track_id))
                 continue
@@ -122,9 +108,8 @@ class VideoTagReader:
         """Read a tag with a codec id, the form that nearly all encoders use for H.264."""
         fourcc = _LEGACY_CODECS.get(payload[0] & 0x0F)
         if fourcc is None:
-            raise _refuse_legacy(payload[0] & 0x0F)
-        known = self._tracks.get(0)
-        codec = known.codec if known is not None and known.fourcc == fourcc else self._codec(fourcc, 0)
+            raise self._tracks.refuse_number(payload[0] & 0x0F)
+        codec = self._tracks.codec(fourcc)
         if len(payload) < _LEGACY_HEADER_BYTES:
             return []
         kind, high, low = _LEGACY_HEADER.unpack_from(payload)
@@ -145,19 +130,3 @@ class VideoTagReader:
         track, data, is_keyframe = frame
         dts = self._clock.unwrap(timestamp) * TICKS_PER_MS + offset_ticks
         return Packet(track, dts + composition_ms * TICKS_PER_MS, dts, data, is_keyframe, track_id)
-
-    def _codec(self, fourcc: bytes, track_id: int) -> VideoCodec:
-        track = self._tracks.get(track_id)
-        if track is None or track.fourcc != fourcc:
-            if fourcc not in _CODECS:
-                raise refuse_codec("video", fourcc, _FOURCC_NAMES, _REMEDY)
-            if track is None and len(self._tracks) == MAX_TRACKS:
-                raise refuse_tracks("video")
-            track = self._tracks[track_id] = _Track(fourcc, _CODECS[fourcc]())
-        return track.codec
-
-
-def _refuse_legacy(codec_id: int) -> RefusedError:
-    name = _LEGACY_NAMES.get(codec_id, f"number {codec_id}")
-    detail = f"video codec {name} is not supported: set the encoder to {_REMEDY}"
-    return RefusedError("NetStream.Publish.Rejected", detail)
