@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from .broadcast import Broadcast
+from .health import HealthReport
 from .last_error import LastError
-from .session import Publication, Session
+from .session import Session
 
 
 def describe_media(session: Session | None, last_error: LastError | None) -> Mapping[str, object]:
@@ -19,7 +20,7 @@ def describe_media(session: Session | None, last_error: LastError | None) -> Map
         return facts | {"connected": False}
     broadcast = session.broadcast
     facts |= {"connected": True, "encoder": session.publication.encoder}
-    facts["warnings"] = _warnings(session.publication, broadcast)
+    facts["warnings"] = _warnings(session.publication.health(), broadcast)
     if broadcast is not None and broadcast.video is not None:
         video = broadcast.video
         facts |= {"codec": video.codec_string, "width": video.width, "height": video.height}
@@ -35,12 +36,13 @@ def describe_health(session: Session | None, last_error: LastError | None) -> Ma
     if session is None:
         return facts
     publication, broadcast = session.publication, session.broadcast
-    if publication is not None:
+    report = publication.health() if publication is not None else None
+    if publication is not None and report is not None:
         facts |= {"connected": True, "encoder": publication.encoder or None, "peer": publication.peer}
-        facts |= asdict(publication.health()) | {"since": publication.since}
+        facts |= asdict(report) | {"since": publication.since}
     if broadcast is not None:
         facts |= _renditions(broadcast)
-    return facts | {"warnings": _warnings(publication, broadcast)}
+    return facts | {"warnings": _warnings(report, broadcast)}
 
 
 def _renditions(broadcast: Broadcast) -> Mapping[str, object]:
@@ -53,10 +55,10 @@ def _renditions(broadcast: Broadcast) -> Mapping[str, object]:
     }
 
 
-def _warnings(publication: Publication | None, broadcast: Broadcast | None) -> list[str]:
+def _warnings(report: HealthReport | None, broadcast: Broadcast | None) -> list[str]:
     """Join what the signal and the broadcast say; the same thing is said once, with the remedy."""
     said: dict[str, str] = {}
-    _say(said, publication.warnings if publication is not None else ())
+    _say(said, report.warnings if report is not None else ())
     _say(said, broadcast.warnings if broadcast is not None else ())
     return list(said.values())
 

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -54,8 +54,8 @@ class Publication:
         self.encoder = encoder
         self.kick = kick
         self.audio: AudioTrack | None = None
-        self.tracks = 1
-        """Video tracks that it says it sends."""
+        self.tracks: int | None = None
+        """Video tracks that it says it sends, None when it says nothing."""
         self.since = time.time()
         """When it connected, seconds since the epoch."""
         self._clock = session.clock
@@ -82,7 +82,7 @@ class Publication:
         tracks = metadata.get("videoTrackIdInfoMap")
         if isinstance(tracks, Mapping):
             self.tracks = min(MAX_TRACKS, 1 + len(tracks))
-            self._session.expect_tracks(self)
+            self._session.expect_tracks(self, self.tracks)
 
     async def ready(self) -> None:
         """Wait until this process keeps up. Queues behind a broadcast drop to a keyframe by themselves."""
@@ -100,15 +100,12 @@ class Publication:
         """Count a timestamp that had to be moved."""
         self._health.note_repaired()
 
-    @property
-    def warnings(self) -> list[str]:
-        """What is not as it should be with this publisher's signal, in words with the remedy."""
-        held_back = [HELD_BACK] if self._throttle.wait_s else []
-        return [*held_back, *self.health().warnings]
-
     def health(self) -> HealthReport:
         """Sum up how this publisher's signal arrives."""
-        return self._health.report(self._clock())
+        report = self._health.report(self._clock())
+        if not self._throttle.wait_s:
+            return report
+        return replace(report, warnings=(HELD_BACK, *report.warnings))
 
     def close(self, clean: bool, reason: str) -> None:
         """End this publisher's part in the session."""
@@ -180,8 +177,7 @@ class Session:
             return
         self.broadcast = make_broadcast()
         if self.publication is not None:
-            self.broadcast.begin_source(self.publication.audio)
-            self.expect_tracks(self.publication)
+            self.broadcast.begin_source(self.publication.audio, self.publication.tracks)
         elif resumed:
             self._wait(self._graces.reconnect_s, "the encoder did not come back after the server's restart")
         else:
@@ -213,10 +209,10 @@ class Session:
             if self.broadcast.repaired > repaired:
                 publication.note_repaired()
 
-    def expect_tracks(self, publication: Publication) -> None:
+    def expect_tracks(self, publication: Publication, count: int) -> None:
         """Learn how many video tracks the current publisher says that it sends."""
         if publication is self.publication and self.broadcast is not None:
-            self.broadcast.expect_tracks(publication.tracks)
+            self.broadcast.expect_tracks(count)
 
     def detach(self, publication: Publication, clean: bool, reason: str) -> None:
         """Take note that a publisher has gone; the broadcast waits for the next one."""

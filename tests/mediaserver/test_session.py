@@ -14,7 +14,7 @@ from mediaserver.live.load import Load
 from mediaserver.live.session import Graces, Publication, Session
 from mediaserver.live.takeover import MAX_TAKEOVERS
 
-from .scene import AAC_48, MakeScene, Scene, Source
+from .scene import AAC_48, MakeScene, Scene, Source, sized
 
 NEVER_S = 3600.0
 SOON_S = 0.01
@@ -181,6 +181,20 @@ async def test_takeover_sends_the_first_away_and_ignores_it(make_room: MakeRoom)
     await asyncio.sleep(3 * SOON_S)
     assert room.expired == []
     assert room.scene.discontinuities("144p") == [2]
+
+
+async def test_renditions_without_an_announcement_make_no_break_after_a_preview(make_room: MakeRoom) -> None:
+    room = make_room()
+    publication = room.join()
+    main = Source(video=sized(1280, 720))
+    send(publication, main, 50)
+    room.go_live()
+    for packet in main.run(120):
+        publication.receive(packet)
+        if packet.is_video:
+            publication.receive(replace(packet, track=sized(640, 360), track_id=1))
+    assert {state.name: state.kind for state in room.scene.broadcast.rungs.states()}["360p"] == "copied"
+    assert room.scene.discontinuities("720p") == []
 
 
 async def test_encoders_that_take_turns_are_stopped(make_room: MakeRoom) -> None:
