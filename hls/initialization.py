@@ -12,7 +12,6 @@ from media.error import LocalStateError
 from media.packet import CLOCK_HZ, AudioTrack, VideoTrack
 
 from .box import box, full_box
-from .parameter_set import complete_arrays
 
 TRACK_ID = 1
 MOVIE_TIMESCALE = 1000
@@ -45,11 +44,10 @@ def _video_entry(track: VideoTrack) -> bytes:
     except KeyError as error:
         raise LocalStateError(f"no sample entry is known for video codec {track.codec}") from error
     aspect = track.sample_aspect_ratio
-    config = complete_arrays(track.config) if track.codec == "hevc" else track.config
     return box(
         kind,
         struct.pack(">6xH16xHHII4xH32xHh", 1, track.width, track.height, 0x480000, 0x480000, 1, 24, -1),
-        box(config_kind, config),
+        box(config_kind, track.config),
         box(b"pasp", struct.pack(">II", aspect.numerator, aspect.denominator)),
     )
 

@@ -19,9 +19,8 @@ from .writer import AudioWriter, VideoWriter
 
 AUDIO_NAME = "audio"
 
-
 AUDIO_BANDWIDTH_BPS = 160_000
-"""What an audio-only playlist says until a segment has been measured: what encoders send, rounded up."""
+"""What sound is counted with until a segment has been measured: what encoders send and our own makes, rounded up."""
 
 
 class HlsOutput:

@@ -63,7 +63,7 @@ class HevcConfig:
     def _array(self, kind: int) -> bytes:
         nals = self.of_type(kind)
         body = b"".join(len(nal).to_bytes(2, "big") + nal for nal in nals)
-        # SEI messages may come in the stream too; parameter sets are all here.
+        # SEI messages may come in the stream too; parameter sets are all here, as `hvc1` demands (8.4.1.1).
         is_complete = kind in PARAMETER_SETS
         return bytes([is_complete << 7 | kind]) + len(nals).to_bytes(2, "big") + body
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from fractions import Fraction
 
-from hls.output import HlsOutput
+from hls.output import AUDIO_BANDWIDTH_BPS, HlsOutput
 from hls.writer import VideoWriter
 from media.aac import STEREO_48K
 from media.packet import AudioTrack, VideoTrack
@@ -18,9 +18,6 @@ from transcode.rung import RungSpec, codec_string, peak_bitrate_bps
 
 from .plan import Copy, Feed, Tracks, feed_of, renditions_of, spec_of
 from .sound import Sound, suits_copy
-
-AUDIO_BITRATE_BPS = 160_000
-"""Counted into each rung's BANDWIDTH: what encoders send and our own encoder makes, rounded up."""
 
 COPY_HEADROOM = Fraction(5, 4)
 """BANDWIDTH of a copied rung over its announced rate: encoders hold a rate over seconds, not over a segment."""
@@ -100,7 +97,7 @@ class Declaration:
         bandwidth = peak_bitrate_bps(spec, self._output.config.segment_s)
         if isinstance(feed, Copy) and feed.track.bitrate_bps is not None:
             bandwidth = int(feed.track.bitrate_bps * COPY_HEADROOM)
-        return bandwidth + AUDIO_BITRATE_BPS
+        return bandwidth + AUDIO_BANDWIDTH_BPS
 
 
 def _audio_of(track: AudioTrack | None) -> AudioTrack:
