@@ -21,6 +21,8 @@ class SetTrack:
     """Server: what the following packets of this kind belong to."""
 
     track: VideoTrack | AudioTrack
+    threads: int = 1
+    """That decode the pictures; each beyond the first delays them by one, until `Flush`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,11 @@ class Ping:
 
 
 @dataclass(frozen=True, slots=True)
+class Reset:
+    """Server: forget rungs, tracks and times; what follows may lie anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """Worker: codecs are loaded."""
 
@@ -178,4 +185,5 @@ class Failed:
 Message = (
     SetTrack | Media | Activate | Deactivate | ActivateAudio | DeactivateAudio | ForceKeyframe | Flush | Skip | Ping
     | DrawSlate | Ready | RungOpened | Frames | EncodedAudio | SlateDrawn | Progress | Failed
+    | Reset
 )  # fmt: skip

@@ -24,6 +24,7 @@ from transcode.message import (
     Frames,
     Media,
     Message,
+    Reset,
     RungOpened,
     SetTrack,
     Skip,
@@ -71,8 +72,8 @@ class Pipeline:
                     yield lambda: Skip(message.dts)
             case Media():
                 yield from self._encode_audio(message)
-            case SetTrack(track):
-                yield from self._set_track(track)
+            case SetTrack(track, threads):
+                yield from self._set_track(track, threads)
             case Skip():
                 yield from self._end_video()
                 yield lambda: message
@@ -106,6 +107,14 @@ class Pipeline:
                 self._outputs[output] = AudioEncoder(output, from_pts)
             case DeactivateAudio(output):
                 self._outputs.pop(output, None)
+            case Reset():
+                self._reset()
+
+    def _reset(self) -> None:
+        self.close()
+        self._rungs.clear()
+        self._outputs.clear()
+        self._video, self._audio, self._newest = VideoDecoder(), AudioDecoder(), None
 
     def _activate(self, encoder: EncodedRung) -> Iterator[Result]:
         name = encoder.spec.name
@@ -115,12 +124,12 @@ class Pipeline:
             self._rungs[name] = Succession(encoder)
             yield _opened(encoder)
 
-    def _set_track(self, track: VideoTrack | AudioTrack) -> Iterator[Result]:
+    def _set_track(self, track: VideoTrack | AudioTrack, threads: int) -> Iterator[Result]:
         if isinstance(track, AudioTrack):
             self._audio.set_track(track)
             return
         yield from self._encode_all(self._video.drain())
-        self._video.set_track(track)
+        self._video.set_track(track, threads)
 
     def _encode_all(self, frames: Iterator[VideoFrame]) -> Iterator[Result]:
         for frame in frames:

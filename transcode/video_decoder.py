@@ -34,8 +34,8 @@ SAID_EVERY = 8
 class VideoDecoder:
     """Decodes one track after the other.
 
-    Slice threads and a count of one: frame threads would add a frame of delay each. With one thread dav1d has no
-    delay either.
+    Live with slice threads and a count of one: frame threads add a frame of delay each, which does not matter to
+    whoever waits for the last picture of a segment. With one thread dav1d has no delay either.
     """
 
     def __init__(self) -> None:
@@ -52,12 +52,12 @@ class VideoDecoder:
         self.aspect = Fraction(1)
         """Sample aspect ratio of the track."""
 
-    def set_track(self, track: VideoTrack) -> None:
+    def set_track(self, track: VideoTrack, threads: int = 1) -> None:
         """Start over with another configuration; drain the old one first."""
         codec = cast("VideoCodecContext", av.CodecContext.create(DECODERS[track.codec], "r"))
         codec.extradata = track.config
-        codec.thread_count = 1
-        codec.thread_type = ThreadType.SLICE
+        codec.thread_count = threads
+        codec.thread_type = ThreadType.FRAME if threads > 1 else ThreadType.SLICE
         self._codec = codec
         self._needs_keyframe = True
         self.aspect = track.sample_aspect_ratio

@@ -34,6 +34,7 @@ from transcode.message import (
     Ping,
     Progress,
     Ready,
+    Reset,
     RungOpened,
     SetTrack,
     Skip,
@@ -116,14 +117,15 @@ def _json_value(value: object) -> str:
 
 
 def _read_track(body: bytes) -> SetTrack:
-    values = json.loads(body)["track"]
+    message = json.loads(body)
+    values, threads = message["track"], int(message["threads"])
     values["config"] = bytes.fromhex(values["config"])
     if "sample_rate" in values:
-        return SetTrack(AudioTrack(**values))
+        return SetTrack(AudioTrack(**values), threads)
     rate = values["frame_rate"]
     values["frame_rate"] = None if rate is None else Fraction(rate)
     values["sample_aspect_ratio"] = Fraction(values["sample_aspect_ratio"])
-    return SetTrack(VideoTrack(**values))
+    return SetTrack(VideoTrack(**values), threads)
 
 
 def _read_activate(body: bytes) -> Activate:
@@ -237,6 +239,7 @@ _CODECS: tuple[_Codec, ...] = (
     (36, Progress, _numbers(_PROGRESS), lambda body: Progress(*_PROGRESS.unpack(body))),
     (38, SlateDrawn, _write_drawn, _read_drawn),
     (37, Failed, _write_json, lambda body: Failed(**json.loads(body))),
+    (12, Reset, _write_json, lambda _body: Reset()),
 )
 
 _WRITERS = {kind: (code, write) for code, kind, write, _ in _CODECS}

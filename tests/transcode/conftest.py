@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from transcode.render import Renderer
 from transcode.supervisor import WorkerPool
 
 
@@ -32,3 +33,11 @@ async def pool() -> AsyncIterator[WorkerPool]:
     assert children() - before == set()
     assert open_files() <= files + 1  # asyncio's own, for watching children
     assert len(asyncio.all_tasks()) <= tasks
+
+
+@pytest.fixture
+async def renderer(pool: WorkerPool) -> AsyncIterator[Renderer]:
+    """Give a renderer of that pool."""
+    renderer = Renderer(pool)
+    yield renderer
+    await renderer.close()

@@ -24,6 +24,7 @@ from transcode.message import (
     Ping,
     Progress,
     Ready,
+    Reset,
     RungOpened,
     SetTrack,
     Skip,
@@ -59,6 +60,8 @@ CASES: list[Message] = [
     EncodedAudio("aac", 1920, b"sound"),
     Progress(1, 2, 3, 4),
     Failed("x264 went home: ä"),
+    SetTrack(VideoTrack("h264", b"\x01", "avc1.64001f", 2, 2), threads=4),
+    Reset(),
 ]
 
 
