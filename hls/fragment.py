@@ -11,16 +11,23 @@ from typing import NamedTuple
 
 from .initialization import TRACK_ID
 
-_SYNC_SAMPLE = 0x02000000  # sample_depends_on 2: on no other
-_NON_SYNC_SAMPLE = 0x01010000  # sample_depends_on 1, sample_is_non_sync_sample
+SYNC_SAMPLE = 0x02000000  # sample_depends_on 2: on no other
+NON_SYNC_SAMPLE = 0x01010000  # sample_depends_on 1, sample_is_non_sync_sample
 _DEFAULT_BASE_IS_MOOF = 0x020000
 _PER_SAMPLE_FIELDS = 0x000F01  # data offset; duration, size, flags and composition offset of each sample
+
+HEAD = struct.Struct(">I4sI4sIII4sI4sIII4sIQ")
+"""From `moof` to the end of `tfdt`; `head_fields` says what is in it."""
+RUN_HEAD = struct.Struct(">I4sIIi")
+"""`trun` up to its first sample; `run_fields` says what is in it."""
+RUN_ENTRY = struct.Struct(">IIIi")
+"""Duration, size, flags and composition offset of a sample."""
+DATA_HEAD = struct.Struct(">I4s")
+"""`mdat` up to its first byte."""
 
 _MFHD_SIZE = 16
 _TFHD_SIZE = 16
 _TFDT_SIZE = 20
-_TRUN_SIZE = 20
-_TRUN_ENTRY_SIZE = 16
 
 
 class FragmentSample(NamedTuple):
@@ -41,27 +48,40 @@ def fragment(sequence: int, decode_time: int, samples: Sequence[FragmentSample])
         decode_time: of the first sample, on the track's timescale.
         samples: in decoding order. None at all is allowed: the frame before lasts on.
     """
-    run_size = _TRUN_SIZE + _TRUN_ENTRY_SIZE * len(samples) if samples else 0
-    traf_size = 8 + _TFHD_SIZE + _TFDT_SIZE + run_size
-    moof_size = 8 + _MFHD_SIZE + traf_size
+    count = len(samples)
+    moof_size = HEAD.size + (run_size(count) if samples else 0)
     payload_size = sum(len(sample.data) for sample in samples)
-    head = struct.pack(
-        ">I4sI4sIII4sI4sIII4sIQ",
+    head = HEAD.pack(*head_fields(moof_size, sequence & 0xFFFFFFFF, decode_time))
+    run = _track_run(samples, moof_size) if samples else b""
+    return b"".join(
+        (head, run, DATA_HEAD.pack(DATA_HEAD.size + payload_size, b"mdat"), *[item.data for item in samples])
+    )
+
+
+def head_fields(moof_size: int, sequence: int, decode_time: int) -> tuple[int | bytes, ...]:
+    """List what `HEAD` holds."""
+    return (
         *(moof_size, b"moof"),
-        *(_MFHD_SIZE, b"mfhd", 0, sequence & 0xFFFFFFFF),
-        *(traf_size, b"traf"),
+        *(_MFHD_SIZE, b"mfhd", 0, sequence),
+        *(moof_size - 8 - _MFHD_SIZE, b"traf"),
         *(_TFHD_SIZE, b"tfhd", _DEFAULT_BASE_IS_MOOF, TRACK_ID),
         *(_TFDT_SIZE, b"tfdt", 1 << 24, decode_time),
     )
-    run = _track_run(samples, moof_size + 8, run_size) if samples else b""
-    mdat = struct.pack(">I4s", 8 + payload_size, b"mdat")
-    return b"".join((head, run, mdat, *[sample.data for sample in samples]))
 
 
-def _track_run(samples: Sequence[FragmentSample], data_offset: int, size: int) -> bytes:
+def run_fields(count: int, moof_size: int) -> tuple[int | bytes, ...]:
+    """List what `RUN_HEAD` holds; the first byte of the first sample lies behind `moof` and the head of `mdat`."""
+    return run_size(count), b"trun", 1 << 24 | _PER_SAMPLE_FIELDS, count, moof_size + DATA_HEAD.size
+
+
+def run_size(count: int) -> int:
+    """Say how many bytes a `trun` of so many samples has."""
+    return RUN_HEAD.size + RUN_ENTRY.size * count
+
+
+def _track_run(samples: Sequence[FragmentSample], moof_size: int) -> bytes:
     entries: list[int] = []
     for data, duration, is_sync, composition_offset in samples:
-        entries += (duration, len(data), _SYNC_SAMPLE if is_sync else _NON_SYNC_SAMPLE, composition_offset)
+        entries += (duration, len(data), SYNC_SAMPLE if is_sync else NON_SYNC_SAMPLE, composition_offset)
     count = len(samples)
-    header = struct.pack(">I4sIIi", size, b"trun", 1 << 24 | _PER_SAMPLE_FIELDS, count, data_offset)
-    return header + struct.pack(">" + "IIIi" * count, *entries)
+    return RUN_HEAD.pack(*run_fields(count, moof_size)) + struct.pack(">" + "IIIi" * count, *entries)

@@ -28,6 +28,8 @@ def test_pure_modules_know_no_sockets_and_no_loop() -> None:
         "hls/http.py",
         "transcode/pool.py",
         "transcode/process.py",
+        "transcode/render.py",
+        "transcode/render_worker.py",
         "transcode/slate.py",
         "transcode/supervisor.py",
         "transcode/worker.py",
