@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from media.error import CapacityError
 
@@ -41,27 +42,62 @@ class Delivery:
 
     async def wait(self, rendition: Rendition, msn: int, part: int | None, timeout_s: float) -> bool:
         """Wait until a rendition has a part, or a whole segment; False when time is up or delivery closed."""
-        if has_reached(rendition, msn, part):
+        return await self._wait_until(rendition, lambda: has_reached(rendition, msn, part), timeout_s)
+
+    async def get_part(self, rendition: Rendition, address: PartAddress, timeout_s: float) -> bytes | None:
+        """Return a part; wait for it when it is the one that is hinted at, or promised.
+
+        Raises:
+            CapacityError: too many wait, or a promised part was not made in time.
+        """
+        if address == rendition.next_address:
+
+            def is_settled() -> bool:
+                is_hint = address == rendition.next_address
+                return not is_hint or has_reached(rendition, address.msn, address.part)
+
+            await self._wait_until(rendition, is_settled, timeout_s)
+        item = rendition.find(address.generation, address.msn)
+        if item is None:
+            return None
+        await self._wait_for_promise(rendition, lambda: not item.is_part_promised(address.part), timeout_s)
+        return item.part_data(address.part)
+
+    async def get_segment(
+        self, rendition: Rendition, generation: int, msn: int, timeout_s: float
+    ) -> bytes | None:
+        """Return a complete segment; wait for it when it is promised.
+
+        Raises:
+            CapacityError: too many wait, or the segment was not made in time.
+        """
+        item = rendition.find(generation, msn)
+        if item is None or not item.is_complete:
+            return None
+        await self._wait_for_promise(rendition, lambda: not item.is_promised, timeout_s)
+        return item.data()
+
+    async def _wait_for_promise(
+        self, rendition: Rendition, is_kept: Callable[[], bool], timeout_s: float
+    ) -> None:
+        if not await self._wait_until(rendition, is_kept, timeout_s) and not is_kept():
+            raise CapacityError("this quality could not be made in time")
+
+    async def _wait_until(self, rendition: Rendition, is_done: Callable[[], bool], timeout_s: float) -> bool:
+        if is_done():
             return True
         if self._waiting >= MAX_WAITERS:
             raise CapacityError("too many requests wait for this stream")
         self._waiting += 1
         try:
             async with asyncio.timeout(timeout_s):
-                while not (self._is_closed or has_reached(rendition, msn, part)):
+                while not (self._is_closed or is_done()):
                     await self._wakeups.setdefault(rendition.name, asyncio.Event()).wait()
         except TimeoutError:
             return False
         finally:
             self._waiting -= 1
         return not self._is_closed
-
-    async def get_part(self, rendition: Rendition, address: PartAddress, timeout_s: float) -> bytes | None:
-        """Return a part; wait for it when it is the one that is hinted at."""
-        if address == rendition.next_address:
-            await self.wait(rendition, address.msn, address.part, timeout_s)
-        item = rendition.find(address.generation, address.msn)
-        return item.part_data(address.part) if item is not None else None
 
 
 def has_reached(rendition: Rendition, msn: int, part: int | None) -> bool:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from media.error import LocalStateError
 from media.packet import AudioTrack
 
+from .audio_writer import AudioWriter
 from .config import HlsConfig
 from .delivery import Delivery
 from .rendition import Rendition
 from .timeline import Checkpoint, Timeline
-from .variant import Variant
+from .variant import Variant, VariantState
 from .view import AudioView, MultivariantView, PartAddress, RenditionView, Report
 from .window import Window
-from .writer import AudioWriter, VideoWriter
+from .writer import VideoWriter
 
 AUDIO_NAME = "audio"
 
@@ -40,6 +41,8 @@ class HlsOutput:
         self._audio: AudioWriter | None = None
         self._renditions: dict[str, Rendition] = {}
         self._views: dict[str, RenditionView] = {}
+        self.on_request: Callable[[str, int], None] = lambda _name, _msn: None
+        """Called for each request for media, with the rendition's name and the media sequence number."""
 
     @property
     def size_bytes(self) -> int:
@@ -109,6 +112,13 @@ class HlsOutput:
         variant.frame_rate = frame_rate or variant.frame_rate
         variant.bandwidth_bps = max(variant.bandwidth_bps, bandwidth_bps or 0)
 
+    def set_state(self, name: str, state: VariantState) -> None:
+        """Say whether a rung is made now: newcomers are led to one that is, and not told of one that cannot be had."""
+        variant = self._videos[name]
+        if variant.state is not state:
+            variant.state = state
+            variant.writer.set_hints(state is not VariantState.SHED)
+
     def add_audio(self, track: AudioTrack) -> AudioWriter:
         """Declare the audio rendition, when a video rung might be; the first `set_track` begins its first run."""
         segment = self.timeline.open_segment
@@ -138,7 +148,7 @@ class HlsOutput:
         """Return all renditions; None before the first media."""
         if not self.has_media:
             return None
-        listed = [variant for variant in self._videos.values() if variant.writer.rendition.is_listed]
+        listed = [variant for variant in self._videos.values() if variant.is_listed]
         listed.sort(key=lambda variant: variant.place)
         audio = self._audio.rendition if self._audio is not None else None
         return MultivariantView(tuple(variant.view(audio) for variant in listed), self._audio_view())
@@ -169,11 +179,11 @@ class HlsOutput:
         published = self._renditions.get(rendition)
         if published is None:
             return None
+        self.on_request(rendition, msn)
         if part is not None:
             address = PartAddress(generation, msn, part)
             return await self._delivery.get_part(published, address, self.config.hold_limit_s)
-        item = published.find(generation, msn)
-        return item.data() if item is not None else None
+        return await self._delivery.get_segment(published, generation, msn, self.config.hold_limit_s)
 
     # Inside.
 

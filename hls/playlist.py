@@ -16,7 +16,8 @@ AUDIO_GROUP = "audio"
 
 FIRST_VARIANT_BPS = 2_000_000
 """The variant nearest to this is listed first, since players start there (HLS Authoring Specification). It is an H.264
-one where there is one: players that know no other codec try the first all the same."""
+one where there is one: players that know no other codec try the first all the same. It is one that is being made where
+there is one: whoever arrives neither waits nor wakes another."""
 
 PARTS_KEPT_TARGETS = 3
 """EXT-X-PART tags are removed when older than three target durations (4.4.4.9)."""
@@ -43,9 +44,8 @@ def _start_first(variants: Sequence[VariantView]) -> list[VariantView]:
     if not variants:
         return []
     everywhere = [variant for variant in variants if variant.codecs.startswith("avc1.")] or variants
-    first = min(
-        everywhere, key=lambda variant: abs(math.log(max(1, variant.bandwidth_bps) / FIRST_VARIANT_BPS))
-    )
+    active = [variant for variant in everywhere if variant.is_active] or everywhere
+    first = min(active, key=lambda variant: abs(math.log(max(1, variant.bandwidth_bps) / FIRST_VARIANT_BPS)))
     return [first, *(variant for variant in variants if variant is not first)]
 
 

@@ -1,10 +1,14 @@
-"""What has been published of one rendition: its segments and parts with their bytes, its init segments."""
+"""What has been published of one rendition: its segments and parts with their bytes, its init segments.
+
+A part may be listed before its bytes exist: it is **promised**, and made when somebody asks for it.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from .timeline import Segment
 from .view import PartAddress, PartView, SegmentView
@@ -17,7 +21,7 @@ MIN_AVERAGE_S = 10
 class PublishedSegment:
     """One rendition's rendering of a segment.
 
-    Each byte is held once: in its part while the segment grows, in the joined segment afterwards.
+    Each byte is held once: in its part while the segment grows, in the joined segment once all of it is there.
     """
 
     segment: Segment
@@ -26,9 +30,8 @@ class PublishedSegment:
     parts: list[PartView] = field(default_factory=list)
     size_bytes: int = 0
     is_complete: bool = False
-    _chunks: list[bytes] = field(default_factory=list)
-    _offsets: list[int] = field(default_factory=lambda: [0])
-    _joined: bytes | None = None
+    _chunks: list[bytes | None] = field(default_factory=list)  # None: promised; emptied when joined
+    _joined: tuple[bytes, Sequence[int]] | None = None  # with the offsets of the parts
     _view: SegmentView | None = None
 
     @property
@@ -36,30 +39,57 @@ class PublishedSegment:
         """Whether all parts so far are gaps."""
         return all(part.is_gap for part in self.parts)
 
-    def append(self, part: PartView, data: bytes) -> None:
-        """Add a part; the data of a gap is empty."""
+    @property
+    def is_promised(self) -> bool:
+        """Whether bytes are missing that are still to be made."""
+        return self._joined is None and None in self._chunks
+
+    @property
+    def has_bytes(self) -> bool:
+        """Whether anything of it has been made."""
+        return self.size_bytes > 0
+
+    def append(self, part: PartView, data: bytes | None) -> None:
+        """Add a part; the data of a gap is empty, that of a promise None."""
         self.parts.append(part)
         self._chunks.append(data)
+        self.size_bytes += len(data or b"")
+
+    def keep(self, index: int, part: PartView, data: bytes) -> None:
+        """Keep a promise; empty data makes the part a gap."""
+        self.parts[index] = part
+        self._chunks[index] = data
         self.size_bytes += len(data)
-        self._offsets.append(self.size_bytes)
+        self._view = None
+        self._join()
 
     def complete(self) -> None:
         """Take note that no part will follow."""
         self.is_complete = True
-        self._joined = b"".join(self._chunks)
-        self._chunks = []
+        self._join()
 
     def data(self) -> bytes | None:
-        """Return the bytes of the complete segment; None for a gap."""
-        return self._joined or None
+        """Return the bytes of the complete segment; None for a gap, or while they are promised."""
+        return (self._joined[0] or None) if self._joined is not None else None
 
     def part_data(self, index: int) -> bytes | None:
-        """Return the bytes of a part; None for a gap or when there is no such part."""
+        """Return the bytes of a part; None for a gap or a promise, or when there is no such part."""
         if index >= len(self.parts):
             return None
         if self._joined is None:
             return self._chunks[index] or None
-        return self._joined[self._offsets[index] : self._offsets[index + 1]] or None
+        data, offsets = self._joined
+        return data[offsets[index] : offsets[index + 1]] or None
+
+    def is_part_promised(self, index: int) -> bool:
+        """Tell whether a part is listed, and its bytes are still to be made."""
+        return self._joined is None and index < len(self._chunks) and self._chunks[index] is None
+
+    def _join(self) -> None:
+        chunks = [chunk for chunk in self._chunks if chunk is not None]
+        if self.is_complete and self._joined is None and len(chunks) == len(self._chunks):
+            self._joined = b"".join(chunks), tuple(accumulate(map(len, chunks), initial=0))
+            self._chunks = []
 
     def view(self) -> SegmentView:
         """Describe the segment as it is now."""
@@ -140,6 +170,11 @@ class Rendition:
         self._inits[generation] = data
         self.is_listed = True
 
+    @property
+    def has_had_tracks(self) -> bool:
+        """Whether it had another track before: more than one initialization segment is held."""
+        return len(self._inits) > 1
+
     def init(self, generation: int) -> bytes | None:
         """Return the initialization segment of a generation."""
         return self._inits.get(generation)
@@ -151,12 +186,12 @@ class Rendition:
         return item
 
     def publish(
-        self, part: PartView, data: bytes, *, is_last: bool, next_address: PartAddress | None
+        self, part: PartView, data: bytes | None, *, is_last: bool, next_address: PartAddress | None
     ) -> None:
-        """Add a part to the newest segment; `is_last` completes the segment."""
+        """Add a part to the newest segment; `is_last` completes the segment. Data is None for a promise."""
         item = self._segments[-1]
         item.append(part, data)
-        self.size_bytes += len(data)
+        self.size_bytes += len(data or b"")
         if is_last:
             self._complete(item)
         self.next_address = next_address
@@ -168,6 +203,16 @@ class Rendition:
         self.next_address = next_address
         self.changed()
 
+    def keep(self, item: PublishedSegment, index: int, part: PartView, data: bytes) -> None:
+        """Keep the promise of a part; empty data makes it a gap. Without effect once the segment has been dropped."""
+        if self.item(item.segment.msn) is not item:
+            return
+        item.keep(index, part, data)
+        self.size_bytes += len(data)
+        if item.is_complete and not item.is_promised:
+            self._measure(item)
+        self.changed()
+
     def finish(self) -> None:
         """Take note that nothing will follow."""
         self.is_ended = True
@@ -176,11 +221,13 @@ class Rendition:
 
     def find(self, generation: int, msn: int) -> PublishedSegment | None:
         """Find a held segment by its address."""
+        item = self.item(msn)
+        return item if item is not None and item.generation == generation else None
+
+    def item(self, msn: int) -> PublishedSegment | None:
+        """Find a held segment by its media sequence number."""
         index = msn - self._segments[0].segment.msn if self._segments else -1
-        if not 0 <= index < len(self._segments):
-            return None
-        item = self._segments[index]
-        return item if item.generation == generation else None
+        return self._segments[index] if 0 <= index < len(self._segments) else None
 
     def drop_oldest(self) -> None:
         """Give up the bytes of the oldest segment, and of init segments that nothing refers to any more."""
@@ -197,6 +244,10 @@ class Rendition:
 
     def _complete(self, item: PublishedSegment) -> None:
         item.complete()
+        if not item.is_promised:
+            self._measure(item)
+
+    def _measure(self, item: PublishedSegment) -> None:
         seconds = sum(part.duration_s for part in item.parts)
         if not item.is_gap:
             self._total = (self._total[0] + item.size_bytes, self._total[1] + seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from fractions import Fraction
 
 from media.rendition import LADDER
@@ -10,6 +11,17 @@ from media.rendition import LADDER
 from .rendition import Rendition
 from .view import VariantView
 from .writer import VideoWriter
+
+
+class VariantState(Enum):
+    """Whether a rung is made."""
+
+    ACTIVE = "active"
+    """Its parts come as the source's frames do."""
+    DORMANT = "dormant"
+    """Its parts are made when somebody asks for them."""
+    SHED = "shed"
+    """It cannot be made at present: its parts are gaps."""
 
 
 @dataclass(slots=True)
@@ -28,6 +40,12 @@ class Variant:
     """Highest rate that was planned, audio included."""
     average_bandwidth_bps: int
     """Mean rate that was planned, audio included."""
+    state: VariantState = VariantState.ACTIVE
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether newcomers are told of it."""
+        return self.writer.rendition.is_listed and self.state is not VariantState.SHED
 
     @property
     def place(self) -> tuple[bool, int]:
@@ -54,4 +72,5 @@ class Variant:
             codecs=self._codecs,
             bandwidth_bps=max(self.bandwidth_bps, peak_bps),
             average_bandwidth_bps=average_bps if video.average_bps else self.average_bandwidth_bps,
+            is_active=self.state is VariantState.ACTIVE,
         )

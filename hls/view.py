@@ -91,6 +91,8 @@ class VariantView:
     bandwidth_bps: int
     """Peak, audio included."""
     average_bandwidth_bps: int
+    is_active: bool = True
+    """Whether it is made whether or not somebody asks for it."""
 
 
 @dataclass(frozen=True, slots=True)

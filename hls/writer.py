@@ -1,20 +1,20 @@
-"""Writers: they package one rendition's samples along the timeline, each at its own pace."""
+"""The writer of a video rung: packages its samples along the timeline, at its own pace, or when they are asked for."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from media.error import LocalStateError
 from media.nal import join_length_prefixed
-from media.packet import CLOCK_HZ, AudioTrack, VideoTrack
+from media.packet import CLOCK_HZ, VideoTrack
 
 from .cursor import Cursor
 from .fragment import FragmentSample, fragment
-from .grid import SampleGrid
-from .initialization import audio_init, video_init
+from .initialization import video_init
 from .parameter_set import parameter_sets
-from .rendition import Rendition
+from .rendition import PublishedSegment, Rendition
 from .timeline import Segment, Timeline
 from .view import PartView
 
@@ -90,7 +90,7 @@ class VideoWriter(Cursor[VideoTrack]):
             frontier: in ticks.
         """
         while (segment := self._segment) is not None:
-            part = segment.part(self._part_index)
+            part = segment.part(self._index)
             if part is not None and part[1] <= frontier:
                 self._publish_part(segment, *part)
             elif part is None and segment.is_closed:
@@ -98,6 +98,78 @@ class VideoWriter(Cursor[VideoTrack]):
                 self._complete(segment)
             else:
                 return
+
+    def promise(self, frontier: int) -> None:
+        """List every part that ends at `frontier` or before; its bytes are made when they are asked for.
+
+        Nothing is listed before the rung has a track. An IDR begins each segment, and is nowhere else.
+        """
+        if self.newest_track is None:
+            return
+        self._forget_samples()
+        while (segment := self._segment) is not None:
+            part = segment.part(self._index)
+            if part is None and segment.is_closed:
+                self._complete(segment)
+                continue
+            if part is None or part[1] > frontier:
+                return
+            self._enter(segment)
+            view = PartView((part[1] - part[0]) / CLOCK_HZ, is_independent=not self._index, is_gap=False)
+            self._publish(segment, view, None, is_last=segment.is_closed and part[1] == segment.end)
+
+    def resume(self, msn: int) -> bool:
+        """Go back to the begin of a segment that has been promised: its samples are added from now on.
+
+        Returns:
+            False when it cannot be: the segment is not held, or some of it has been made by somebody else.
+        """
+        if not self.rewind(msn):
+            return False
+        self._forget_samples()
+        return True
+
+    def keep(self, item: PublishedSegment, samples: Sequence[Sample]) -> None:
+        """Keep what has been promised of a segment, wherever the writer is; without samples it becomes a gap.
+
+        Args:
+            item: a closed segment of this rung, nothing of which has been made.
+            samples: all of it, in decoding order; the first is an IDR at its start, DTS equal PTS.
+        """
+        segment = item.segment
+        if samples and self.rendition.has_had_tracks:
+            samples = [self._with_sets(samples[0]), *samples[1:]]
+        for index, end in enumerate(segment.part_ends):
+            start = segment.part_ends[index - 1] if index else segment.start
+            inside = [sample for sample in samples if start <= sample.dts < end]
+            following = next((sample.dts for sample in samples if sample.dts >= end), segment.end)
+            data = self._whole_part(inside, start, following) if samples else b""
+            is_independent = any(sample.is_sync for sample in inside)
+            self.rendition.keep(
+                item, index, PartView((end - start) / CLOCK_HZ, is_independent, not data), data
+            )
+
+    def _whole_part(self, samples: Sequence[Sample], start: int, end: int) -> bytes:
+        self._sequence += 1
+        ends = [*(sample.dts for sample in samples[1:]), end]
+        return fragment(
+            self._sequence,
+            samples[0].dts if samples else start,
+            [
+                FragmentSample(sample.data, following - sample.dts, sample.is_sync, 0)
+                for sample, following in zip(samples, ends, strict=False)
+            ],
+        )
+
+    def _forget_samples(self) -> None:
+        self._samples.clear()
+        self._last_dts = -1
+        self._shows_frame = False
+
+    def _bind(self, segment: Segment) -> None:
+        previous = self.track
+        super()._bind(segment)
+        self._introduces_track |= previous is not None and previous != self.track
 
     def _begins_run(self, sample: Sample) -> bool:
         segments = self.timeline.segments
@@ -111,11 +183,9 @@ class VideoWriter(Cursor[VideoTrack]):
 
     def _publish_part(self, segment: Segment, start: int, end: int) -> None:
         is_last = segment.is_closed and end == segment.end
-        previous = self.track
         self._enter(segment)
         while self._leads and self._leads[0][0] <= segment.start:
             self._lead = self._leads.popleft()[1]
-        self._introduces_track |= previous is not None and previous != self.track
         samples = self._introduced(self._take(start, end))
         following = self._following_dts(segment)
         if samples:
@@ -146,11 +216,14 @@ class VideoWriter(Cursor[VideoTrack]):
         """
         for index, sample in enumerate(samples if self._introduces_track else ()):
             if sample.is_sync:
-                sets = join_length_prefixed(parameter_sets(self._require_track()))
-                samples[index] = sample._replace(data=sets + sample.data)
+                samples[index] = self._with_sets(sample)
                 self._introduces_track = False
                 break
         return samples
+
+    def _with_sets(self, sample: Sample) -> Sample:
+        sets = join_length_prefixed(parameter_sets(self._require_track()))
+        return sample._replace(data=sets + sample.data)
 
     def _following_dts(self, segment: Segment) -> int | None:
         """Return the DTS of the next sample if it is known and belongs to the same run of the source."""
@@ -185,99 +258,3 @@ class VideoWriter(Cursor[VideoTrack]):
         """
         self._written = max(dts - self._lead, self._written + 1)
         return self._written
-
-
-class AudioWriter(Cursor[AudioTrack]):
-    """Packages the audio rendition: its own parts, of whole frames, inside the timeline's segments.
-
-    A segment holds the frames that start in it. The timescale is the sample rate, frames lie on its grid.
-
-    Args:
-        timeline: where segments begin and end.
-        rendition: takes what is published.
-        part_s: longest part.
-    """
-
-    def __init__(self, timeline: Timeline, rendition: Rendition, part_s: float) -> None:
-        super().__init__(timeline, rendition)
-        self._part_s = part_s
-        self._grids: deque[SampleGrid] = deque()
-        self._sequence = 0
-
-    def build_init(self, track: AudioTrack) -> bytes:
-        """Build the initialization segment of a track."""
-        return audio_init(track)
-
-    def set_track(self, track: AudioTrack, at: int) -> None:
-        """Begin a run of the source at `at`: what is added from now on belongs there or later.
-
-        Args:
-            track: how to decode it; a change takes effect with the segment that starts at `at`.
-            at: in ticks, where the timeline begins a segment behind a discontinuity, or the first one.
-        """
-        super().set_track(track, at)
-        start = max(at, self._grids[-1].end_before(at)) if self._grids else at
-        self._grids.append(SampleGrid(track, at, start))
-
-    def add(self, sample: Sample) -> None:
-        """Take a frame; small holes are filled with silence, overlapping frames dropped."""
-        if not self._grids:
-            raise LocalStateError(f"{self.rendition.name} got a sample before its track")
-        self._grids[-1].add(sample.pts, sample.data)
-
-    def advance(self, frontier: int, audio_frontier: int) -> None:
-        """Publish every part that lies before both frontiers.
-
-        Args:
-            frontier: in ticks; up to here the timeline is settled.
-            audio_frontier: in ticks; every frame that starts before has been added.
-        """
-        while (segment := self._segment) is not None and self._grids:
-            limit = min(frontier, segment.end) if segment.is_closed else frontier
-            if not self._advance_part(segment, limit, audio_frontier):
-                return
-
-    def _advance_part(self, segment: Segment, limit: int, audio_frontier: int) -> bool:
-        """Publish the next part of a segment, or complete it; return whether anything changed."""
-        is_closed = segment.is_closed and limit == segment.end
-        grid = self._grid_of(segment)
-        if not grid.settle(segment.start, limit, audio_frontier):
-            return False
-        remaining = grid.frames_before(limit)
-        count = min(remaining, grid.frames_in(self._part_s))
-        if not is_closed and remaining < grid.frames_in(self._part_s):
-            return False
-        if not grid.has(count, audio_frontier):
-            if not is_closed or audio_frontier < limit:
-                return False
-            # Rounding may put the last frame just outside: one that is missing may still come. More are lost.
-            if count - grid.held == 1:
-                count = remaining = grid.held
-        self._enter(segment)
-        if count > 0:
-            self._publish_frames(segment, grid, count, is_last=is_closed and count == remaining)
-        elif is_closed and self._part_index:
-            self._complete(segment)
-        elif is_closed:
-            # Shorter than an audio frame; a segment without any part would not count in the media sequence.
-            part = PartView((segment.end - segment.start) / CLOCK_HZ, is_independent=False, is_gap=True)
-            self._publish(segment, part, b"", is_last=True)
-        return count > 0 or is_closed
-
-    def _grid_of(self, segment: Segment) -> SampleGrid:
-        while len(self._grids) > 1 and self._grids[1].at <= segment.start:
-            self._grids.popleft()
-        return self._grids[0]
-
-    def _publish_frames(self, segment: Segment, grid: SampleGrid, count: int, *, is_last: bool) -> None:
-        start, duration_s = grid.published, grid.seconds(count)
-        frames = grid.take(count)
-        data = b""
-        if frames:
-            self._sequence += 1
-            samples = [
-                FragmentSample(frame, grid.frame, is_sync=True, composition_offset=0) for frame in frames
-            ]
-            data = fragment(self._sequence, start, samples)
-        part = PartView(duration_s, is_independent=bool(frames), is_gap=not frames)
-        self._publish(segment, part, data, is_last=is_last)

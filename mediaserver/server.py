@@ -27,6 +27,7 @@ from mediaserver.live.stage import Stage
 from mediaserver.place import Places
 from mediaserver.secret import access_secret
 from rtmp.server import RtmpServer, TlsPort
+from transcode.render import Renderer
 from transcode.supervisor import WorkerPool
 
 log = structlog.get_logger(__name__)
@@ -63,9 +64,12 @@ async def serve(settings: Settings, *, demo: bool = False) -> None:
     async with AsyncExitStack() as stack:
         pool = WorkerPool()
         stack.push_async_callback(pool.close)
+        renderer = Renderer(pool) if settings.ladder == "on_demand" else None
+        if renderer is not None:
+            stack.push_async_callback(renderer.close)
         secret = access_secret(settings)
         playback = PlaybackSigner(secret)
-        stage = _make_stage(settings, pool, playback)
+        stage = _make_stage(settings, pool, renderer, playback)
         certificate = open_certificate(settings)
         if certificate is not None:
             await stack.enter_async_context(certificate.watching())
@@ -101,7 +105,9 @@ async def _let_players_read(stage: Stage) -> None:
         await asyncio.sleep(stage.config.part_s)
 
 
-def _make_stage(settings: Settings, pool: WorkerPool, playback: PlaybackSigner) -> Stage:
+def _make_stage(
+    settings: Settings, pool: WorkerPool, renderer: Renderer | None, playback: PlaybackSigner
+) -> Stage:
     config = HlsConfig(
         segment_s=settings.segment_s, part_s=settings.part_s, target_duration_s=settings.target_duration_s
     )
@@ -114,6 +120,7 @@ def _make_stage(settings: Settings, pool: WorkerPool, playback: PlaybackSigner) 
         checkpoints,
         graces=graces,
         wanted=wanted,
+        renderer=renderer,
         slate_after_s=settings.slate_after_s,
         playback=playback,
         wall_clock=time.time,

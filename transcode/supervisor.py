@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -84,11 +84,30 @@ class Transcoder:
         """Process id of the worker at work."""
         return self._session.worker.pid if self._session else None
 
+    def may_begin(self, pts: int) -> bool:
+        """Tell whether a rung that is activated now gets every frame from `pts` on, which lies in the past."""
+        return self._session is None and self._backlog.delivered_pts < pts
+
+    def prime(self, packets: Sequence[Packet], from_pts: int) -> None:
+        """Take what came before, while no rung is wanted: the next one begins in the past, at `from_pts`.
+
+        Args:
+            packets: video, from the keyframe at or before `from_pts` on.
+            from_pts: in ticks.
+        """
+        self._backlog.forget_video()
+        for packet in packets:
+            self._backlog.push(packet)
+            self._newest_dts = packet.dts
+        self._backlog.deliver(from_pts - 1)
+
     def activate(self, spec: RungSpec, from_pts: int) -> None:
         """Encode a rung from the first frame with pts >= `from_pts`, which is an IDR.
 
         A rung that is active goes on as it is until there; size, frame rate and preset may change.
         """
+        if not self._wanted.rungs and self._backlog.delivered_pts != NOTHING_DELIVERED:
+            self._backlog.deliver(from_pts - 1)
         self._command(self._wanted.activate(spec, from_pts))
 
     def deactivate(self, name: str) -> None:

@@ -1,7 +1,7 @@
 """The encoded rungs of one broadcast, as its worker delivers them.
 
 A run of the source may begin while the encoders still deliver the tail of the run before; `on_flushed` stands between
-the two.
+the two. A rung may begin in the past, where the open segment does, and it stops where a segment begins.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import structlog
 from hls.output import HlsOutput
 from hls.writer import Sample
 from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
-from media.rendition import Rendition
 from transcode.port import TranscoderStats
 from transcode.rung import RungSpec
 from transcode.supervisor import Transcoder, WorkerPool
 
+from .bridges import Bridges
 from .declaration import Declaration
-from .plan import spec_of
+from .recent import RecentPackets
 
 LONG_GAP = 2 * CLOCK_HZ
 """Gaps that are told to the streamer; shorter ones are a packet lost or a worker replaced."""
@@ -29,6 +29,10 @@ GAP_WARNING = "the video cannot be decoded, or not fast enough: encoded qualitie
 
 DRAIN_S = 2.0
 """How long an ending broadcast waits for its encoders; they are a few frames behind, more on a machine that is busy."""
+
+CAUGHT_UP = 3 * CLOCK_HZ // 10
+MAX_CATCHING_UP = 4 * CLOCK_HZ
+"""A rung that begins in the past is behind at first; for so long that is not counted as lag."""
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +46,7 @@ class Encoding:
         pool: codec workers.
         declared: has the writers.
         on_tail: called with the end of a run when all of it has been delivered.
+        on_stopped: called with a rung that has been stopped by `stop_behind`.
     """
 
     def __init__(
@@ -50,15 +55,22 @@ class Encoding:
         output: HlsOutput,
         pool: WorkerPool,
         declared: Declaration,
+        *,
         on_tail: Callable[[int], None],
+        on_stopped: Callable[[str], None],
     ) -> None:
         self._log = log.bind(stream_id=stream_id)
         self._timeline = output.timeline
         self._transcoder = Transcoder(pool, self)
+        self._bridges = Bridges(pool, self._deliver, self._cross)
+        self._recent = RecentPackets()
         self._declared = declared
         self._on_tail = on_tail
+        self._on_stopped = on_stopped
         self._specs: dict[str, RungSpec] = {}
         self._limits: dict[str, int] = {}  # where a copied run waits for the end of the encoded one
+        self._ends: dict[str, int] = {}  # where rungs stop
+        self._catching_up: dict[str, int] = {}  # rungs that began in the past: until when that is no lag
         self._tails: deque[int] = deque()  # ends of the runs of which the encoders still have something
         self._has_no_tail = asyncio.Event()
         self._has_no_tail.set()
@@ -71,7 +83,11 @@ class Encoding:
     @property
     def names(self) -> Collection[str]:
         """The rungs that are encoded now."""
-        return self._specs.keys()
+        return self._specs.keys() | self._bridges.names
+
+    def spec(self, name: str) -> RungSpec | None:
+        """Return how a rung is encoded from the newest segment on; None when it is not."""
+        return self._specs.get(name)
 
     @property
     def has_tail(self) -> bool:
@@ -83,25 +99,53 @@ class Encoding:
         """How the encoders are doing."""
         return self._transcoder.stats
 
-    def encode(self, rendition: Rendition, video: VideoTrack, at: int) -> None:
-        """Encode a rung from `at` on, with an IDR there."""
-        spec = spec_of(rendition, video)
+    @property
+    def lag_s(self) -> float:
+        """How far the encoders are behind; a rung that has just begun in the past is not behind."""
+        return 0.0 if self._catching_up else self._transcoder.stats.lag_s
+
+    def encode(self, spec: RungSpec, at: int) -> None:
+        """Encode a rung from `at` on, with an IDR there; the frame at `at` has not been sent."""
+        self._ends.pop(spec.name, None)
         if self._specs.get(spec.name) == spec:
             self._transcoder.force_keyframe(at, spec.name)
             return
-        self._specs[spec.name] = spec
-        self._shown_until = max(self._shown_until, at)
-        self._transcoder.activate(spec, at)
+        self._activate(spec, at)
+
+    def encode_open_segment(self, spec: RungSpec, start: int) -> bool:
+        """Encode a rung from the begin of the open segment on, which is `start`.
+
+        Where the encoders at work have passed it a bridge does; `encode` has to follow with the next segment.
+
+        Returns:
+            False when the rung has to wait for the next segment.
+        """
+        packets = self._recent.packets
+        if not packets or spec.name in self.names:
+            return False
+        if not self._specs:
+            self._transcoder.prime(packets, start)
+        elif not self._transcoder.may_begin(start):
+            return self._bridges.add(spec, start, packets)
+        self._catching_up[spec.name] = start + MAX_CATCHING_UP
+        self._activate(spec, start)
+        return True
 
     def stop(self, name: str) -> None:
         """Stop encoding a rung, if it is."""
-        self._limits.pop(name, None)
+        for places in (self._limits, self._ends, self._catching_up):
+            places.pop(name, None)
+        self._bridges.drop(name)
         if self._specs.pop(name, None) is not None:
             self._transcoder.deactivate(name)
 
     def stop_at(self, name: str, at: int) -> None:
         """Publish nothing of a rung beyond `at`: a copied run begins there as soon as the tail has come."""
         self._limits[name] = at
+
+    def stop_behind(self, name: str, at: int) -> None:
+        """Stop encoding a rung where a segment begins, at `at`, once all before it has come."""
+        self._ends[name] = at
 
     def want_audio(self, is_wanted: bool) -> None:
         """Encode the source's audio, or do not."""
@@ -111,18 +155,26 @@ class Encoding:
             self._transcoder.deactivate_audio("aac")
 
     def cut(self, at: int) -> None:
-        """Start an IDR on all rungs at `at`; called before its frame comes."""
+        """Start an IDR on all rungs at `at`, where a segment begins; called before its frame comes."""
+        self._recent.begin_segment(at)
+        self._bridges.close_segment(at)
         if self._specs:
             self._transcoder.force_keyframe(at)
 
     def send(self, packet: Packet) -> None:
         """Take a packet on the timeline, after the timeline has been advanced to it."""
+        if packet.is_video:
+            self._recent.receive(packet)
+            self._bridges.send(packet)
         self._transcoder.send(packet)
         if self.failure is not None and packet.is_video:
             self._advance(self._specs, self._timeline.frontier)
 
     def end_run(self, at: int) -> None:
         """End a run of the source at `at`, where the timeline has closed its segment."""
+        self._recent.clear()
+        self._bridges.close_segment(at)
+        self._bridges.finish()
         sound = self._declared.sound
         if self._specs or (sound is not None and sound.is_encoded):
             self._tails.append(at)
@@ -140,7 +192,8 @@ class Encoding:
             self._finish_tails()
 
     async def close(self) -> None:
-        """Stop the worker."""
+        """Stop the workers."""
+        await self._bridges.close()
         await self._transcoder.close()
 
     # What the transcoder reports.
@@ -152,10 +205,12 @@ class Encoding:
     def on_video(self, pts: int, frames: Mapping[str, Packet]) -> None:
         """Take all rungs of one source frame."""
         self._shown_until, self.is_gap = pts, False
+        self._stop_ended(pts)
         for name, packet in frames.items():
-            writer = self._declared.writers[name]
-            writer.add(Sample(packet.dts, packet.pts, packet.data, packet.is_keyframe))
-            writer.advance(pts)
+            if name in self._bridges.names:
+                self._bridges.hold(packet, name)
+            elif name in self._specs:
+                self._deliver(name, packet)
 
     def on_audio_opened(self, output: str, track: AudioTrack) -> None:
         """Learn nothing new: all that the encoder makes is `STEREO_48K`."""
@@ -171,6 +226,7 @@ class Encoding:
             self.is_gap = True
             self._log.warning(GAP_WARNING)
         self._advance(rungs, until_pts)
+        self._stop_ended(until_pts)
 
     def on_flushed(self) -> None:
         """Publish the tail of a run: the worker has delivered everything of it."""
@@ -178,6 +234,7 @@ class Encoding:
             return
         at = self._tails.popleft()
         self._advance(self._specs, at)
+        self._stop_ended(at)
         self._on_tail(at)
         if not self._tails:
             self._has_no_tail.set()
@@ -191,9 +248,34 @@ class Encoding:
         self._finish_tails()
         self._advance(self._specs, self._timeline.frontier)
 
+    # Within.
+
+    def _activate(self, spec: RungSpec, at: int) -> None:
+        self._specs[spec.name] = spec
+        self._shown_until = max(self._shown_until, at)
+        self._transcoder.activate(spec, at)
+
+    def _deliver(self, name: str, packet: Packet) -> None:
+        until = self._catching_up.get(name)
+        if until is not None and packet.pts >= min(until, self._timeline.position - CAUGHT_UP):
+            del self._catching_up[name]
+        writer = self._declared.writers[name]
+        writer.add(Sample(packet.dts, packet.pts, packet.data, packet.is_keyframe))
+        writer.advance(packet.pts)
+
+    def _cross(self, name: str, at: int) -> None:
+        self._declared.writers[name].advance(at)
+
+    def _stop_ended(self, pts: int) -> None:
+        for name in [name for name, at in self._ends.items() if at <= pts]:
+            self._declared.writers[name].advance(self._ends[name])
+            self.stop(name)
+            self._on_stopped(name)
+
     def _advance(self, names: Collection[str], until: int) -> None:
-        for name in list(names):
-            self._declared.writers[name].advance(min(until, self._limits.get(name, until)))
+        for name in set(names) - self._bridges.names:
+            limits = (places[name] for places in (self._limits, self._ends) if name in places)
+            self._declared.writers[name].advance(min(until, *limits, until))
 
     def _finish_tails(self) -> None:
         while self._tails:

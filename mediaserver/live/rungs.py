@@ -20,6 +20,8 @@ from transcode.supervisor import WorkerPool
 from .copied_rungs import CopiedRungs
 from .declaration import Declaration
 from .encoding import Encoding
+from .ladder import Ladder, Phase
+from .past import SegmentRenderer
 from .plan import Copy, Encode, Feed, Tracks, feed_of, spec_of
 from .sound import Sound
 
@@ -31,7 +33,8 @@ class RungState(NamedTuple):
 
     name: str
     kind: str
-    """What fills it now: `copied`, `encoded`, `slate`, or `idle` when nothing does."""
+    """What fills it now: `copied`, `encoded`, `slate`; `dormant` when it is made once somebody asks, `shed`
+    when it cannot be made at present, `idle` when nothing fills it."""
     width: int
     height: int
 
@@ -45,6 +48,7 @@ class Rungs:
         pool: codec workers.
         quality: the best rung.
         wanted: the rungs to make at all, None for all.
+        renderer: makes segments when they are asked for; None: every rung is made all the time.
     """
 
     def __init__(
@@ -55,11 +59,15 @@ class Rungs:
         *,
         quality: str,
         wanted: Collection[str] | None,
+        renderer: SegmentRenderer | None = None,
     ) -> None:
         self._log = log.bind(stream_id=stream_id)
         self._timeline = output.timeline
         self._declared = Declaration(output, quality=quality, wanted=wanted)
-        self._encoding = Encoding(stream_id, output, pool, self._declared, self._on_tail)
+        self._encoding = Encoding(
+            stream_id, output, pool, self._declared, on_tail=self._on_tail, on_stopped=self._on_stopped
+        )
+        self._ladder = Ladder(stream_id, output, self._declared, self._encoding, renderer)
         self._copied = CopiedRungs(output.timeline, self._declared, self._encoding)
         self._tracks = Tracks(None)
 
@@ -117,10 +125,16 @@ class Rungs:
         for name, rendition in self._declared.renditions.items():
             track: VideoTrack | None = self._declared.writers[name].newest_track
             width, height = (track.width, track.height) if track else (rendition.width, rendition.height)
-            is_encoded = self.failure is None and name in self._encoding.names
-            kind = self._copied.kind(name) or ("encoded" if is_encoded else "idle")
-            found.append(RungState(name, kind, width, height))
+            found.append(RungState(name, self._kind(name), width, height))
         return found
+
+    def _kind(self, name: str) -> str:
+        phase = self._ladder.phase(name)
+        if (kind := self._copied.kind(name)) is not None:
+            return kind
+        if phase in (Phase.DORMANT, Phase.SHED):
+            return str(phase.value)
+        return "encoded" if self.failure is None and phase is not None else "idle"
 
     def slate_specs(self) -> list[RungSpec]:
         """Say how a slate is encoded for each rung: as the rung is, or at the size of what is copied into it."""
@@ -143,7 +157,10 @@ class Rungs:
             self._log.info("renditions declared", rungs=added)
         self._tracks = tracks
         self._copied.begin()
-        for name, feed in self._feeds():
+        feeds = dict(self._feeds())
+        self._ladder.leave(feeds)
+        self._pin_reference(feeds)
+        for name, feed in feeds.items():
             if isinstance(feed, Copy):
                 number = tracks.main_id if feed.companion is None else feed.companion
                 self._copied.copy(name, feed, at, leads.get(number, 0))
@@ -154,6 +171,7 @@ class Rungs:
     def begin_slate(self, slate: Mapping[str, SlateRung], at: int) -> None:
         """Fill every rung with its slate, and the audio with silence, from the segment that starts at `at` on."""
         self._copied.begin()
+        self._ladder.leave(list(self._declared.renditions))
         for name in self._declared.renditions:
             if name in slate:
                 self._copied.show(name, slate[name], at)
@@ -163,20 +181,25 @@ class Rungs:
 
     def cut(self, at: int) -> None:
         """Start a segment at `at`, so that encoded rungs start with an IDR there; called before its frame comes."""
+        self._ladder.cut(at)
         self._encoding.cut(at)
 
     def encode_source(self, at: int) -> None:
         """Go on with copied rungs encoded, from a new segment at `at` on, behind a discontinuity."""
         copied = self._copied.stop_copying(at)
         self.cut(at)
-        for name in copied:
-            feed = feed_of(self._declared.renditions[name], self._tracks, may_copy=False)
+        feeds = {
+            name: feed_of(self._declared.renditions[name], self._tracks, may_copy=False) for name in copied
+        }
+        self._pin_reference(feeds)
+        for name, feed in feeds.items():
             self._encode_or_leave(name, feed, at)
 
     def receive_video(self, packet: Packet) -> None:
         """Take a packet of the main video, after the timeline has been advanced to it."""
         self._copied.receive_video(packet)
         self._encoding.send(packet)
+        self._ladder.advance()
         self._advance_sound()
 
     def receive_companion(self, track_id: int, packet: Packet) -> None:
@@ -200,6 +223,7 @@ class Rungs:
     def end_run(self, at: int) -> None:
         """End a run of the source, or of the slate, at `at`, where the timeline has closed its segment."""
         self._copied.end(at)
+        self._ladder.end_run(at)
         if self._declared.sound is not None:
             self._declared.sound.end_run(at)
         self._encoding.end_run(at)
@@ -209,7 +233,8 @@ class Rungs:
         await self._encoding.drain()
 
     async def close(self) -> None:
-        """Stop the worker."""
+        """Stop the workers."""
+        await self._ladder.close()
         await self._encoding.close()
 
     # Within.
@@ -220,12 +245,21 @@ class Rungs:
 
     def _encode_or_leave(self, name: str, feed: Feed, at: int) -> None:
         if isinstance(feed, Encode) and self._tracks.video is not None:
-            self._encoding.encode(feed.rendition, self._tracks.video, at)
+            self._ladder.begin(spec_of(feed.rendition, self._tracks.video), at)
         else:
             self._copied.leave(name)
 
+    def _pin_reference(self, feeds: Mapping[str, Feed]) -> None:
+        """Have one rung made in any case, the best one, where nothing is copied: others are made from it."""
+        has_copy = any(isinstance(feed, Copy) for feed in feeds.values())
+        encoded = [name for name, feed in feeds.items() if isinstance(feed, Encode)]
+        self._ladder.demand.pin_only(None if has_copy or not encoded else encoded[0])
+
     def _on_tail(self, at: int) -> None:
         self._copied.on_tail(at)
+
+    def _on_stopped(self, name: str) -> None:
+        self._ladder.on_stopped(name)
 
     def _begin_sound(self, audio: AudioTrack | None, at: int) -> None:
         sound: Sound | None = self._declared.sound

@@ -5,7 +5,8 @@ Audio is published behind the video's frontier, since only the video says where 
 
 from __future__ import annotations
 
-from hls.writer import AudioWriter, Sample
+from hls.audio_writer import AudioWriter
+from hls.writer import Sample
 from media.aac import AAC_LC, STEREO_48K, parse_audio_specific_config
 from media.packet import CLOCK_HZ, AudioTrack, Packet
 

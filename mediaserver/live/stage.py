@@ -28,6 +28,7 @@ from .description import describe_health, describe_media
 from .interlude import MAX_MAKING, Interlude
 from .last_error import LastErrors
 from .load import Load
+from .past import SegmentRenderer
 from .rungs import Rungs
 from .session import Graces, Publication, Session
 
@@ -52,6 +53,7 @@ class Stage:
         checkpoints: where positions are kept over a killed server.
         graces: how long broadcasts wait for encoders.
         wanted: the rungs to make at all, None for all that a source gets.
+        renderer: makes segments when they are asked for; None: every rung is made all the time.
         slate_after_s: how long players wait for a lost encoder before they see a slate.
         playback: verifies the tokens in addresses of private streams.
         wall_clock: seconds since the epoch.
@@ -65,6 +67,7 @@ class Stage:
         *,
         graces: Graces,
         wanted: Collection[str] | None,
+        renderer: SegmentRenderer | None = None,
         slate_after_s: float,
         playback: PlaybackSigner,
         wall_clock: Callable[[], float],
@@ -74,6 +77,7 @@ class Stage:
         self._checkpoints = checkpoints
         self._graces = graces
         self._wanted = wanted
+        self._renderer = renderer
         self._slate_after_s = slate_after_s
         self._making = asyncio.Semaphore(MAX_MAKING)
         self._last_errors = LastErrors(wall_clock)
@@ -227,7 +231,14 @@ class Stage:
 
     def _make_broadcast(self, stream: Stream) -> Broadcast:
         output = HlsOutput(self.config, self._checkpoints.load(stream.id))
-        rungs = Rungs(stream.id, output, self._pool, quality=stream.quality, wanted=self._wanted)
+        rungs = Rungs(
+            stream.id,
+            output,
+            self._pool,
+            quality=stream.quality,
+            wanted=self._wanted,
+            renderer=self._renderer,
+        )
 
         def keep_position() -> None:
             self._checkpoints.save(stream.id, output.timeline.checkpoint())

@@ -12,10 +12,11 @@ import av
 import numpy as np
 import pytest
 
+from hls.audio_writer import AudioWriter
 from hls.config import HlsConfig
 from hls.output import HlsOutput
 from hls.timeline import Checkpoint
-from hls.writer import AudioWriter, Sample, VideoWriter
+from hls.writer import Sample, VideoWriter
 from media.aac import aac_track
 from media.h264 import h264_track
 from media.packet import CLOCK_HZ, AudioTrack, VideoTrack

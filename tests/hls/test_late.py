@@ -6,12 +6,13 @@ from fractions import Fraction
 
 import pytest
 
+from hls.audio_writer import AudioWriter
 from hls.config import HlsConfig
 from hls.directive import Directives, Target, find_target
 from hls.output import HlsOutput
 from hls.playlist import render_media, render_multivariant
 from hls.view import MultivariantView, Report
-from hls.writer import AudioWriter, Sample, VideoWriter
+from hls.writer import Sample, VideoWriter
 from media.aac import STEREO_48K, silent_frame
 from media.error import LocalStateError
 from media.packet import CLOCK_HZ, AudioTrack

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hls.audio_writer import AudioWriter
 from hls.config import HlsConfig
 from hls.output import HlsOutput
 from hls.playlist import render_media
-from hls.writer import AudioWriter, Sample, VideoWriter
+from hls.writer import Sample, VideoWriter
 from media.aac import silent_frame
 
 from .boxes import read_fragments

@@ -3,10 +3,11 @@ from fractions import Fraction
 
 import pytest
 
+from hls.audio_writer import AudioWriter
 from hls.config import HlsConfig
 from hls.output import HlsOutput
 from hls.view import PartAddress, RenditionView
-from hls.writer import AudioWriter, Sample, VideoWriter
+from hls.writer import Sample, VideoWriter
 from media.error import LocalStateError
 from media.opus import opus_track
 from media.packet import AudioTrack, VideoTrack

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -21,9 +21,11 @@ from hls.view import RenditionView, SegmentView
 from media.aac import STEREO_48K, aac_track
 from media.h264 import h264_track
 from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
+from mediaserver.live import bridge as bridge_module
 from mediaserver.live import encoding as encoding_module
 from mediaserver.live.broadcast import Broadcast
 from mediaserver.live.interlude import Screen
+from mediaserver.live.past import SegmentRenderer
 from mediaserver.live.rungs import Rungs
 from transcode.port import TranscoderSink, TranscoderStats
 from transcode.rung import RungSpec
@@ -104,10 +106,18 @@ class Encoder:
         self._queue: deque[Packet | None] = deque()
         self._shown: list[Packet] = []
         self._fresh: set[str] = set()
+        self.primed: list[Packet] = []
 
     @property
     def stats(self) -> TranscoderStats:
         return TranscoderStats(0.0, None, 0, 0, 0, 0)
+
+    def may_begin(self, pts: int) -> bool:
+        return False
+
+    def prime(self, packets: Sequence[Packet], from_pts: int) -> None:
+        self.primed = list(packets)
+        self._shown.clear()
 
     def activate(self, spec: RungSpec, from_pts: int) -> None:
         self.diary.append(f"activate {spec.name}")
@@ -115,6 +125,9 @@ class Encoder:
         self._fresh.add(spec.name)
         track = replace(VIDEO, width=spec.width, height=spec.height, codec_string=f"avc1.{spec.height:06x}")
         self.sink.on_rung_opened(spec.name, track, from_pts)
+        for packet in self.primed:
+            self.send(packet)
+        self.primed = []
 
     def deactivate(self, name: str) -> None:
         if name in self.rungs:
@@ -189,6 +202,8 @@ class Scene:
     checkpoints: list[Checkpoint] = field(default_factory=list)
     sent: list[int] = field(default_factory=list)
     """PTS of all video frames that have come onto the timeline."""
+    source: Source = field(default_factory=Source)
+    """Who sends, where a test goes on with it."""
 
     @property
     def output(self) -> HlsOutput:
@@ -271,6 +286,7 @@ class MakeScene:
         Encoder.made = []
         self._monkeypatch = monkeypatch
         monkeypatch.setattr(encoding_module, "Transcoder", Encoder)
+        monkeypatch.setattr(bridge_module, "Transcoder", Encoder)
 
     def __call__(
         self,
@@ -279,9 +295,10 @@ class MakeScene:
         wanted: Collection[str] | None = None,
         checkpoint: Checkpoint | None = None,
         config: HlsConfig | None = None,
+        renderer: SegmentRenderer | None = None,
     ) -> Scene:
         output = HlsOutput(config or HlsConfig(), checkpoint)
-        rungs = Rungs("scene", output, WorkerPool(), quality=quality, wanted=wanted)
+        rungs = Rungs("scene", output, WorkerPool(), quality=quality, wanted=wanted, renderer=renderer)
         receive = rungs.receive_video
         sent: list[int] = []
 

@@ -1,0 +1,316 @@
+"""The rungs that encoders fill: each is made while somebody asks for it, or cannot be at present.
+
+```
+ DORMANT ──asked for──► AWAKE ──nobody asks for 30 s──► STOPPING ──► DORMANT
+   parts are promised     │ shed                           ▲
+                          └──────────► SHED ──restored─────┘ (AWAKE with a segment)
+                                       parts are gaps
+```
+Rungs begin and stop where segments begin, but for one that wakes: it begins where the open segment did. What has been
+promised before is made by `past` when it is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+import structlog
+
+from hls.output import HlsOutput
+from hls.variant import VariantState
+from media.error import TranscodeError
+from transcode.render import Priority
+from transcode.rung import RungSpec
+
+from .declaration import Declaration
+from .demand import Demand
+from .encoding import Encoding
+from .past import Past, SegmentRenderer
+
+log = structlog.get_logger(__name__)
+
+MAX_SPECS = 8
+"""What a rung has been, over the runs whose segments may still be asked for."""
+
+
+class Phase(Enum):
+    """Whether a rung is made."""
+
+    DORMANT = "dormant"
+    WAITING = "waiting"
+    """It begins with the next segment."""
+    AWAKE = "encoded"
+    STOPPING = "stopping"
+    SHED = "shed"
+
+
+@dataclass(slots=True, eq=False)
+class _Rung:
+    spec: RungSpec
+    phase: Phase = Phase.DORMANT
+    is_known: bool = False
+    """Whether its writer has its track, so that parts can be promised."""
+    awake_from: int = 0
+    """Where what is made live begins."""
+    is_shed: bool = False
+    """Whether it is not to be made."""
+    specs: deque[tuple[int, RungSpec]] = field(default_factory=lambda: deque(maxlen=MAX_SPECS))
+    """What it has been, with where that began."""
+
+
+class Ladder:
+    """Decides when each encoded rung of a broadcast is made.
+
+    Args:
+        stream_id: names the broadcast in logs.
+        output: the HLS side.
+        declared: has the writers.
+        encoding: the encoders.
+        renderer: makes what has passed; None: every rung is encoded all the time.
+        admit: asked before a rung wakes, whether the machine can carry it.
+        clock: seconds, never stepping back.
+    """
+
+    def __init__(
+        self,
+        stream_id: str,
+        output: HlsOutput,
+        declared: Declaration,
+        encoding: Encoding,
+        renderer: SegmentRenderer | None,
+        *,
+        admit: Callable[[RungSpec], bool] = lambda _: True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._log = log.bind(stream_id=stream_id)
+        self._output = output
+        self._timeline = output.timeline
+        self._declared = declared
+        self._encoding = encoding
+        self._renderer = renderer
+        self._past = Past(stream_id, declared, renderer, self._on_made) if renderer is not None else None
+        self._admit = admit
+        self._clock = clock
+        self._rungs: dict[str, _Rung] = {}
+        self._carried: set[str] = set()  # the rungs that this run fills by encoders
+        self._learning: set[asyncio.Task[None]] = set()
+        self._filled_until = 0
+        self.demand = Demand()
+        output.on_request = self.on_request
+
+    def phase(self, name: str) -> Phase | None:
+        """Tell how a rung is made; None when no encoder fills it in this run."""
+        return self._rungs[name].phase if name in self._carried else None
+
+    # Runs.
+
+    def begin(self, spec: RungSpec, at: int) -> None:
+        """Let encoders fill a rung from `at` on, where a segment begins."""
+        rung = self._rungs.setdefault(spec.name, _Rung(spec))
+        self._carried.add(spec.name)
+        rung.is_known = rung.is_known and spec == rung.spec
+        rung.spec = spec
+        rung.specs.append((at, spec))
+        self._begin(rung, at)
+
+    def leave(self, names: Collection[str] | None = None) -> None:
+        """Take note that something else fills these rungs from now on, or all."""
+        for name in self._carried if names is None else names:
+            if name in self._rungs:
+                self._rungs[name].phase = Phase.DORMANT
+                self._output.set_state(name, VariantState.ACTIVE)
+        self._carried -= self._carried if names is None else set(names)
+
+    def cut(self, at: int) -> None:
+        """Let rungs begin and stop: a segment begins at `at`, whose frame has not come."""
+        for rung in self._present():
+            name = rung.spec.name
+            if rung.phase is Phase.WAITING:
+                self._declared.writers[name].promise(at)
+                self._wake_at(rung, at)
+            elif rung.phase is Phase.SHED and not rung.is_shed:
+                self._declared.writers[name].advance(at)
+                self._begin(rung, at)
+            elif rung.phase is Phase.AWAKE and (rung.is_shed or not self._is_wanted(name)):
+                self._stop(rung, at)
+            elif rung.phase is Phase.AWAKE and self._encoding.spec(name) != rung.spec:
+                self._encoding.encode(rung.spec, at)
+        self._learn()
+
+    def advance(self) -> None:
+        """Publish what the timeline has of the rungs that are not made."""
+        if self._timeline.frontier != self._filled_until:
+            self._filled_until = self._timeline.frontier
+            for rung in self._present():
+                self._fill(rung, self._filled_until)
+
+    def end_run(self, at: int) -> None:
+        """End a run of the source at `at`, where the timeline has closed its segment."""
+        for rung in self._present():
+            self._fill(rung, at)
+
+    async def close(self) -> None:
+        """Let nothing wake any more; what has been promised is still made: players read the end of a broadcast."""
+        for task in self._learning:
+            task.cancel()
+        await asyncio.gather(*self._learning, return_exceptions=True)
+
+    # Demand.
+
+    def on_request(self, name: str, msn: int) -> None:
+        """Take note that media of a rung has been asked for."""
+        rung = self._rungs.get(name)
+        if rung is None or self._past is None:
+            return
+        is_near = msn >= self._timeline.next_msn - self._near
+        if is_near:
+            self.demand.note(name, self._clock())
+        item = self._declared.writers[name].rendition.item(msn)
+        if item is None or not item.segment.is_closed:
+            self._wake(rung)
+        elif item.is_promised and not item.has_bytes and not self._comes(rung, item.segment.start):
+            spec = next((spec for at, spec in reversed(rung.specs) if at <= item.segment.start), rung.spec)
+            self._past.make(spec, item, Priority.LIVE if is_near else Priority.REWIND)
+
+    # What the machine can carry.
+
+    def shed(self, name: str, *, at_once: bool = False) -> None:
+        """Make a rung no more, from the next segment on or at once: its parts are gaps."""
+        rung = self._rungs[name]
+        rung.is_shed = True
+        if rung.phase is Phase.WAITING or (at_once and rung.phase is Phase.AWAKE):
+            self._encoding.stop(name)
+            self._sleep(rung)
+
+    def restore(self, name: str) -> None:
+        """Make a rung again, from the next segment on."""
+        self._rungs[name].is_shed = False
+
+    def set_preset(self, name: str, preset: str) -> None:
+        """Encode a rung with another preset from the next segment on; its parameter sets stay."""
+        rung = self._rungs[name]
+        rung.spec = replace(rung.spec, preset=preset)
+
+    # Within.
+
+    @property
+    def _near(self) -> int:
+        """Segments from the end in which players are that do not rewind: they keep three target durations."""
+        config = self._output.config
+        return 2 + round(3 * config.target_duration_s / config.segment_s)
+
+    def _present(self) -> list[_Rung]:
+        return [self._rungs[name] for name in self._carried]
+
+    def _is_wanted(self, name: str) -> bool:
+        return self._renderer is None or self.demand.wants(name, self._clock())
+
+    def _comes(self, rung: _Rung, start: int) -> bool:
+        """Tell whether the encoders at work will deliver the segment that begins at `start`."""
+        return rung.phase in (Phase.AWAKE, Phase.STOPPING) and start >= rung.awake_from
+
+    def _begin(self, rung: _Rung, at: int) -> None:
+        if self._is_wanted(rung.spec.name) and not rung.is_shed:
+            self._wake_at(rung, at)
+        else:
+            self._stop(rung, at)
+
+    def _wake(self, rung: _Rung) -> None:
+        """Begin with the open segment, if the rung sleeps."""
+        segment = self._timeline.open_segment
+        name = rung.spec.name
+        if (
+            rung.phase is not Phase.DORMANT
+            or name not in self._carried
+            or segment is None
+            or not rung.is_known
+        ):
+            return
+        if not self._admit(rung.spec):
+            rung.is_shed = True
+            self._sleep(rung)
+            return
+        writer = self._declared.writers[name]
+        writer.promise(self._timeline.frontier)
+        has_place = not segment.part_ends or writer.resume(segment.msn)
+        if has_place and self._encoding.encode_open_segment(rung.spec, segment.start):
+            rung.phase, rung.awake_from = Phase.AWAKE, segment.start
+        else:
+            rung.phase = Phase.WAITING
+            writer.promise(self._timeline.frontier)
+        self._log.info("quality is asked for", rung=name, begins=rung.phase is Phase.AWAKE)
+        self._output.set_state(name, VariantState.ACTIVE)
+
+    def _wake_at(self, rung: _Rung, at: int) -> None:
+        self._encoding.encode(rung.spec, at)
+        rung.phase, rung.awake_from = Phase.AWAKE, at
+        self._output.set_state(rung.spec.name, VariantState.ACTIVE)
+
+    def _stop(self, rung: _Rung, at: int) -> None:
+        if rung.spec.name in self._encoding.names:
+            rung.phase = Phase.STOPPING
+            self._encoding.stop_behind(rung.spec.name, at)
+        else:
+            self._sleep(rung)
+
+    def on_stopped(self, name: str) -> None:
+        """Learn that all has come of a rung that was to stop."""
+        rung = self._rungs.get(name)
+        if rung is None or name not in self._carried or rung.phase is not Phase.STOPPING:
+            return
+        self._sleep(rung)
+        if self._is_wanted(name):
+            self._wake(rung)
+
+    def _sleep(self, rung: _Rung) -> None:
+        name = rung.spec.name
+        if rung.phase is not Phase.DORMANT or rung.is_shed:
+            self._log.info("quality is not made any more", rung=name, shed=rung.is_shed)
+        rung.phase = Phase.SHED if rung.is_shed else Phase.DORMANT
+        self._output.set_state(name, VariantState.SHED if rung.is_shed else VariantState.DORMANT)
+        self._learn()
+        self._fill(rung, self._timeline.frontier)
+
+    def _fill(self, rung: _Rung, until: int) -> None:
+        writer = self._declared.writers[rung.spec.name]
+        if rung.phase is Phase.SHED:
+            writer.advance(until)
+        elif rung.phase in (Phase.DORMANT, Phase.WAITING) and rung.is_known:
+            writer.promise(until)
+
+    def _on_made(self, name: str, msn: int) -> None:
+        """Go on live where a player goes on that has got its first segment."""
+        rung = self._rungs[name]
+        if msn >= self._timeline.next_msn - self._near and self._is_wanted(name):
+            self._wake(rung)
+
+    # The tracks of rungs that have never run.
+
+    def _learn(self) -> None:
+        if self._renderer is not None and not self._learning and self._unknown():
+            task = asyncio.create_task(self._learn_tracks(self._renderer))
+            self._learning.add(task)
+            task.add_done_callback(self._learning.discard)
+
+    def _unknown(self) -> list[_Rung]:
+        return [rung for rung in self._present() if rung.phase is Phase.DORMANT and not rung.is_known]
+
+    async def _learn_tracks(self, renderer: SegmentRenderer) -> None:
+        await asyncio.sleep(0)  # the rungs of one run become dormant one after the other
+        while unknown := {rung.spec.name: rung.spec for rung in self._unknown()}:
+            try:
+                tracks = await renderer.tracks(list(unknown.values()))
+            except TranscodeError as error:
+                self._log.warning("qualities that are not made cannot be offered", reason=str(error))
+                return
+            for rung in self._unknown():
+                name = rung.spec.name
+                if unknown.get(name) == rung.spec:
+                    self._declared.writers[name].set_track(tracks[name], rung.specs[-1][0])
+                    rung.is_known = True
+                    self._fill(rung, self._timeline.frontier)

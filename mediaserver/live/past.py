@@ -1,0 +1,122 @@
+"""Segments that have passed while nobody watched a rung: made when they are asked for, from the best rung there is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol
+
+import structlog
+
+from hls.fragment_reader import read_fragments
+from hls.rendition import PublishedSegment
+from hls.writer import Sample, VideoWriter
+from media.error import CapacityError, MediaServerError
+from media.packet import Packet, VideoTrack
+from transcode.render import Priority, Rendered, RenderRequest
+from transcode.rung import RungSpec
+
+from .declaration import Declaration
+
+log = structlog.get_logger(__name__)
+
+
+class SegmentRenderer(Protocol):
+    """Makes segments, and says what rungs are like before they have ever run; `transcode.render.Renderer`."""
+
+    async def render(self, request: RenderRequest, *, priority: Priority, order: int = 0) -> Rendered:
+        """Encode a stretch of a source; a higher order goes first within a priority."""
+
+    async def tracks(self, specs: Collection[RungSpec]) -> Mapping[str, VideoTrack]:
+        """Say each rung's track by its name."""
+
+
+class Past:
+    """Keeps the promises of one broadcast's dormant rungs.
+
+    Args:
+        stream_id: names the broadcast in logs and the source segments in jobs.
+        declared: has the writers.
+        renderer: makes segments.
+        on_made: called with the rung when a segment of it has been made.
+    """
+
+    def __init__(
+        self,
+        stream_id: str,
+        declared: Declaration,
+        renderer: SegmentRenderer,
+        on_made: Callable[[str, int], None],
+    ) -> None:
+        self._log = log.bind(stream_id=stream_id)
+        self._stream_id = stream_id
+        self._declared = declared
+        self._renderer = renderer
+        self._on_made = on_made
+        self._jobs: dict[tuple[str, int], asyncio.Task[None]] = {}
+
+    def make(self, spec: RungSpec, item: PublishedSegment, priority: Priority) -> None:
+        """Have a closed segment made of which nothing exists; who has asked for it waits for the promise.
+
+        Args:
+            spec: the rung as it was in that segment.
+            item: the segment as it is promised.
+            priority: among the jobs of all broadcasts.
+        """
+        key = spec.name, item.segment.msn
+        if key not in self._jobs:
+            task = self._jobs[key] = asyncio.create_task(self._make(spec, item, priority))
+            task.add_done_callback(lambda _: self._jobs.pop(key, None))
+
+    async def _make(self, spec: RungSpec, item: PublishedSegment, priority: Priority) -> None:
+        msn = item.segment.msn
+        try:
+            samples = await self._render(spec, item, priority)
+        except CapacityError as error:
+            # The promise stays: the next request asks again.
+            self._log.warning("a segment is not made now", rung=spec.name, msn=msn, reason=error.detail)
+            return
+        except MediaServerError as error:
+            self._log.warning("a segment cannot be made", rung=spec.name, msn=msn, reason=str(error))
+            samples = []
+        except Exception:
+            self._log.exception("making a segment failed", rung=spec.name, msn=msn)
+            samples = []
+        self._declared.writers[spec.name].keep(item, samples)
+        self._on_made(spec.name, msn)
+
+    async def _render(self, spec: RungSpec, item: PublishedSegment, priority: Priority) -> list[Sample]:
+        segment = item.segment
+        found = self._source(spec, segment.msn)
+        if found is None:
+            self._log.warning("a segment has no source", rung=spec.name, msn=segment.msn)
+            return []
+        writer, source, track = found
+        request = RenderRequest(
+            f"{self._stream_id}/{writer.rendition.name}/{source.generation}-{segment.msn}",
+            track,
+            _packets(track, source.data() or b""),
+            spec,
+            segment.start,
+            segment.end,
+        )
+        rendered = await self._renderer.render(request, priority=priority, order=segment.msn)
+        return [Sample(frame.pts, frame.pts, frame.data, frame.is_keyframe) for frame in rendered.frames]
+
+    def _source(self, spec: RungSpec, msn: int) -> tuple[VideoWriter, PublishedSegment, VideoTrack] | None:
+        """Find the best rung that has all of a segment."""
+        for name, writer in self._declared.writers.items():
+            item = writer.rendition.item(msn)
+            if name == spec.name or item is None or item.is_promised or not item.data():
+                continue
+            track = writer.track_of(item.generation)
+            if track is not None:
+                return writer, item, track
+        return None
+
+
+def _packets(track: VideoTrack, data: bytes) -> Sequence[Packet]:
+    return [
+        Packet(track, sample.pts, sample.dts, bytes(sample.data), sample.is_sync)
+        for sample in read_fragments(data)
+    ]
