@@ -38,6 +38,11 @@ MAX_SPECS = 8
 """What a rung has been, over the runs whose segments may still be asked for."""
 
 
+SHED_LINGER_S = 120.0
+"""How long a rung that was shed is wanted though nobody can ask for it. Then it is offered again, and who comes wakes it
+if the machine can carry it."""
+
+
 class Phase(Enum):
     """Whether a rung is made."""
 
@@ -57,10 +62,15 @@ class _Rung:
     """Whether its writer has its track, so that parts can be promised."""
     awake_from: int = 0
     """Where what is made live begins."""
-    is_shed: bool = False
-    """Whether it is not to be made."""
+    shed_at: float | None = None
+    """Since when it is not to be made, on the ladder's clock."""
     specs: deque[tuple[int, RungSpec]] = field(default_factory=lambda: deque(maxlen=MAX_SPECS))
     """What it has been, with where that began."""
+
+    @property
+    def is_shed(self) -> bool:
+        """Whether it is not to be made."""
+        return self.shed_at is not None
 
 
 class Ladder:
@@ -133,8 +143,9 @@ class Ladder:
             if rung.phase is Phase.WAITING:
                 self._declared.writers[name].promise(at)
                 self._wake_at(rung, at)
-            elif rung.phase is Phase.SHED and not rung.is_shed:
+            elif rung.phase is Phase.SHED and not (rung.is_shed and self._is_wanted(name)):
                 self._declared.writers[name].advance(at)
+                rung.shed_at = None
                 self._begin(rung, at)
             elif rung.phase is Phase.AWAKE and (rung.is_shed or not self._is_wanted(name)):
                 self._stop(rung, at)
@@ -182,14 +193,15 @@ class Ladder:
     def shed(self, name: str, *, at_once: bool = False) -> None:
         """Make a rung no more, from the next segment on or at once: its parts are gaps."""
         rung = self._rungs[name]
-        rung.is_shed = True
+        if not rung.is_shed:
+            rung.shed_at = self._clock()
         if rung.phase is Phase.WAITING or (at_once and rung.phase is Phase.AWAKE):
             self._encoding.stop(name)
             self._sleep(rung)
 
     def restore(self, name: str) -> None:
         """Make a rung again, from the next segment on."""
-        self._rungs[name].is_shed = False
+        self._rungs[name].shed_at = None
 
     def set_preset(self, name: str, preset: str) -> None:
         """Encode a rung with another preset from the next segment on; its parameter sets stay."""
@@ -208,7 +220,10 @@ class Ladder:
         return [self._rungs[name] for name in self._carried]
 
     def _is_wanted(self, name: str) -> bool:
-        return self._renderer is None or self.demand.wants(name, self._clock())
+        shed_at, now = self._rungs[name].shed_at, self._clock()
+        if shed_at is not None and now - shed_at <= SHED_LINGER_S:
+            return True
+        return self._renderer is None or self.demand.wants(name, now)
 
     def _comes(self, rung: _Rung, start: int) -> bool:
         """Tell whether the encoders at work will deliver the segment that begins at `start`."""
@@ -232,7 +247,7 @@ class Ladder:
         ):
             return
         if not self._admit(rung.spec):
-            rung.is_shed = True
+            rung.shed_at = self._clock()
             self._sleep(rung)
             return
         writer = self._declared.writers[name]
