@@ -68,6 +68,20 @@ async def test_live_goes_before_rewind_and_the_newest_first(renderer: Renderer) 
     assert finished == ["new", "old", "rewind", "vod"]
 
 
+async def test_live_does_not_wait_for_what_is_less_urgent(pool: WorkerPool) -> None:
+    counting = CountingPool(pool, stops=True)
+    renderer = Renderer(counting)
+    vod = asyncio.create_task(renderer.render(request(video(GOP), source="vod"), priority=Priority.VOD))
+    await counting.until_sent("Media")
+    counting.stops = False
+    assert len((await render(renderer, request(video(GOP), source="live"))).frames) == GOP
+    assert not vod.done()
+    counting.go_on()
+    await asyncio.wait_for(vod, 15)
+    assert len(renderer.worker_pids) == 1, "the other one is let go"
+    await renderer.close()
+
+
 async def test_nobody_waits_for_it_any_more(pool: WorkerPool) -> None:
     counting = CountingPool(pool, stops=True)
     renderer = Renderer(counting)
