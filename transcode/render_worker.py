@@ -16,8 +16,11 @@ from transcode.render_request import Rendered, RenderedFrame, RenderRequest
 from transcode.rung import RungSpec
 
 MAX_DECODER_THREADS = 4
-"""Decoding dominates. Each thread holds pictures of its own (3 MB at 1080 lines, 12 MB at 2160), and the encoders need
-cores too."""
+"""Decoding is half of the work; the encoders need cores too."""
+
+MAX_PIXELS_AT_ONCE = 2 * 3840 * 2160
+"""In all threads of a decoder. Each holds pictures of its own: with four, a worker with all rungs of a 2160p source has
+400 MB."""
 
 WINDOW = 32
 """Media packets on their way: the worker takes 8 into its queue and reports every 8, so it never runs dry."""
@@ -59,7 +62,10 @@ class RenderWorker:
         """
         first = requests[0]
         commands = [Activate(request.spec, request.start) for request in requests]
-        await self._perform([SetTrack(first.track, decoder_threads()), *commands], first.packets)
+        await self._perform(
+            [SetTrack(first.track, decoder_threads(first.track, os.cpu_count() or 1)), *commands],
+            first.packets,
+        )
         return {request.spec.name: self._rendered(request) for request in requests}
 
     async def open(self, specs: Collection[RungSpec]) -> Mapping[str, VideoTrack]:
@@ -149,6 +155,7 @@ class RenderWorker:
         return h264_track(self._configs[rung])
 
 
-def decoder_threads() -> int:
+def decoder_threads(track: VideoTrack, cores: int) -> int:
     """Say how many threads decode for whoever waits for the whole, and not for each picture."""
-    return min(MAX_DECODER_THREADS, os.cpu_count() or 1)
+    by_memory = MAX_PIXELS_AT_ONCE // max(1, track.width * track.height)
+    return max(1, min(MAX_DECODER_THREADS, cores, by_memory))
