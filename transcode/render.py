@@ -241,7 +241,9 @@ class Renderer:
 
     def _park(self, worker: RenderWorker) -> None:
         self._parked[worker] = asyncio.get_running_loop().call_later(IDLE_S, self._release, worker)
-        if self._is_closed or len(self._parked) > self._workers:
+        if worker.is_worn:
+            self._release(worker)
+        elif self._is_closed or len(self._parked) > self._workers:
             self._release(next(iter(self._parked)))
 
     def _release(self, worker: RenderWorker) -> None:

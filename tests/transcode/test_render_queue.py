@@ -11,7 +11,7 @@ import pytest
 
 from media.error import CapacityError, TranscodeError
 from transcode import render as module
-from transcode import render_queue
+from transcode import render_queue, render_worker
 from transcode.pool import WorkerPool
 from transcode.render import Priority, Rendered, Renderer
 
@@ -191,6 +191,16 @@ async def test_a_worker_without_a_job_is_let_go(pool: WorkerPool, monkeypatch: p
     await asyncio.wait_for(counting.released.wait(), 15)
     assert renderer.worker_pids == []
     await renderer.close()
+
+
+async def test_a_worker_of_large_pictures_serves_once(
+    renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(render_worker, "MAX_KEPT_PIXELS", 320 * 180)
+    await render(renderer, request(video(2)))
+    assert len(renderer.worker_pids) == 1
+    await render(renderer, request(video(2, 322, 180), source="large"))
+    assert renderer.worker_pids == []
 
 
 async def test_several_workers_share_the_work(pool: WorkerPool) -> None:
