@@ -30,11 +30,12 @@ def push(source: Path, url: str) -> list[str]:
     return ["-v", "error", *PACED, "-stream_loop", "-1", "-i", str(source), "-c", "copy", "-f", "flv", url]
 
 
-def prepared(folder: Path, *, height: int, seconds: int, bitrate: str) -> Path:
+def prepared(folder: Path, *, height: int, seconds: int, bitrate: str, fps: int = 25) -> Path:
     """Encode the clip once as an encoder would send it: `height` lines, a 2 s keyframe interval, no B-frames, AAC."""
     path = folder / f"clip{height}.flv"
     rate = f"-b:v {bitrate} -maxrate {bitrate} -bufsize {bitrate}"
-    video = f"-vf scale=-2:{height} -c:v libx264 -preset veryfast -g 50 -bf 0 {rate} -sc_threshold 0 -pix_fmt yuv420p"
+    video = f"-vf scale=-2:{height} -r {fps} -c:v libx264 -preset veryfast -g {2 * fps} -bf 0 {rate}"
+    video += " -sc_threshold 0 -pix_fmt yuv420p"
     audio = "-c:a aac -b:a 128k -ac 2 -ar 48000"
     source = ["-v", "error", "-y", "-stream_loop", "-1", "-i", str(clip()), "-t", str(seconds)]
     subprocess.run([FFMPEG, *source, *video.split(), *audio.split(), str(path)], check=True)

@@ -53,7 +53,7 @@ class Renderer:
 
     Args:
         pool: where workers come from and go to.
-        workers: how many work at the same time.
+        workers: how many work at the same time; one more while live waits for what is less urgent.
         clock: seconds, never stepping back, for figures.
     """
 
@@ -96,6 +96,7 @@ class Renderer:
         """
         job = self._queue.join(request, priority, order) or self._add(request, priority, order)
         job.waiters += 1
+        self._serve_soon(job.priority)
         try:
             return await asyncio.shield(job.done)
         finally:
@@ -139,18 +140,25 @@ class Renderer:
         displaced = self._queue.add(job)
         if displaced is not None:
             _refuse(displaced, no_room())
-        if len(self._serving) < self._workers:
-            task = asyncio.create_task(self._serve())
-            self._serving.add(task)
         return job
+
+    def _serve_soon(self, priority: Priority) -> None:
+        extra = priority is Priority.LIVE and self._queue.keeps_live_waiting
+        if len(self._queue) and len(self._serving) < self._workers + extra:
+            self._serving.add(asyncio.create_task(self._serve()))
 
     async def _serve(self) -> None:
         try:
-            while batch := self._queue.take():
+            while batch := self._queue.take(self._least):
                 await self._run(batch)
         finally:
             # Here and not in a callback of the task: a job that comes in between would find nobody.
             self._serving.discard(asyncio.current_task())
+
+    @property
+    def _least(self) -> Priority:
+        """What the present task may take: the one worker too many is there for live alone."""
+        return Priority.LIVE if len(self._serving) > self._workers else Priority.VOD
 
     async def _run(self, batch: list[RenderJob]) -> None:
         began = self._clock()
@@ -233,7 +241,9 @@ class Renderer:
 
     def _park(self, worker: RenderWorker) -> None:
         self._parked[worker] = asyncio.get_running_loop().call_later(IDLE_S, self._release, worker)
-        if self._is_closed or len(self._parked) > self._workers:
+        if worker.is_worn:
+            self._release(worker)
+        elif self._is_closed or len(self._parked) > self._workers:
             self._release(next(iter(self._parked)))
 
     def _release(self, worker: RenderWorker) -> None:

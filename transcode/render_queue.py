@@ -56,6 +56,11 @@ class RenderQueue:
         """Count the jobs that wait."""
         return len(self._waiting)
 
+    @property
+    def keeps_live_waiting(self) -> bool:
+        """Whether what runs is all less urgent than somebody who watches live."""
+        return bool(self._running) and all(job.priority > Priority.LIVE for job in self._running.values())
+
     def join(self, request: RenderRequest, priority: Priority, order: int) -> RenderJob | None:
         """Find the job that makes the same; it goes as early as the most urgent of those who wait for it."""
         key = request.source, request.spec
@@ -87,14 +92,17 @@ class RenderQueue:
         if self._waiting.get(job.key) is job:
             del self._waiting[job.key]
 
-    def take(self) -> list[RenderJob]:
+    def take(self, least: Priority = Priority.VOD) -> list[RenderJob]:
         """Take the most urgent job, and with it the other rungs of its source: they cost no more decoding.
 
         A job on which a worker was lost goes alone, so that it takes no other with it a second time.
+
+        Args:
+            least: nothing when the most urgent job is less urgent than this.
         """
-        if not self._waiting:
-            return []
         ranked = sorted(self._waiting.values(), key=lambda item: item.rank)
+        if not ranked or ranked[0].priority > least:
+            return []
         first = ranked[0]
         batch = {first.request.spec.name: first}
         for job in ranked[1:]:

@@ -16,8 +16,15 @@ from transcode.render_request import Rendered, RenderedFrame, RenderRequest
 from transcode.rung import RungSpec
 
 MAX_DECODER_THREADS = 4
-"""Decoding dominates. Each thread holds pictures of its own (3 MB at 1080 lines, 12 MB at 2160), and the encoders need
-cores too."""
+"""Decoding is half of the work; the encoders need cores too."""
+
+MAX_PIXELS_AT_ONCE = 2 * 3840 * 2160
+"""In all threads of a decoder. Each holds pictures of its own: with four, a worker with all rungs of a 2160p source has
+400 MB."""
+
+MAX_KEPT_PIXELS = 2560 * 1440
+"""Of a source. What larger pictures leave in the allocator adds up from job to job: 260 MB become 320 and more with
+2160p, while 1080p stays below 160."""
 
 WINDOW = 32
 """Media packets on their way: the worker takes 8 into its queue and reports every 8, so it never runs dry."""
@@ -43,6 +50,8 @@ class RenderWorker:
         self._configs: dict[str, bytes] = {}
         self._frames: list[Frames] = []
         self._done: asyncio.Future[None] | None = None
+        self.is_worn = False
+        """Whether it should not be used again: it would take too much memory."""
         process.attach(self)
 
     @property
@@ -58,8 +67,10 @@ class RenderWorker:
             PeerError: the worker names parameter sets that are none.
         """
         first = requests[0]
+        self.is_worn |= first.track.width * first.track.height > MAX_KEPT_PIXELS
+        threads = decoder_threads(first.track, os.cpu_count() or 1)
         commands = [Activate(request.spec, request.start) for request in requests]
-        await self._perform([SetTrack(first.track, decoder_threads()), *commands], first.packets)
+        await self._perform([SetTrack(first.track, threads), *commands], first.packets)
         return {request.spec.name: self._rendered(request) for request in requests}
 
     async def open(self, specs: Collection[RungSpec]) -> Mapping[str, VideoTrack]:
@@ -149,6 +160,7 @@ class RenderWorker:
         return h264_track(self._configs[rung])
 
 
-def decoder_threads() -> int:
+def decoder_threads(track: VideoTrack, cores: int) -> int:
     """Say how many threads decode for whoever waits for the whole, and not for each picture."""
-    return min(MAX_DECODER_THREADS, os.cpu_count() or 1)
+    by_memory = MAX_PIXELS_AT_ONCE // max(1, track.width * track.height)
+    return max(1, min(MAX_DECODER_THREADS, cores, by_memory))

@@ -48,7 +48,7 @@ class CountingPool(WorkerPool):
     def __init__(self, pool: WorkerPool, *, stops: bool = False) -> None:
         super().__init__(warm=0)
         self._real = pool
-        self._stops = stops
+        self.stops = stops
         self.released = asyncio.Event()
         self.workers: list[WorkerProcess] = []
         self._sent: list[str] = []
@@ -65,12 +65,12 @@ class CountingPool(WorkerPool):
 
         cast("Any", worker).send = count
         self.workers.append(worker)
-        if self._stops:
+        if self.stops:
             os.kill(worker.pid, signal.SIGSTOP)
         return worker
 
     def go_on(self) -> None:
-        self._stops = False
+        self.stops = False
         for worker in self.workers:
             os.kill(worker.pid, signal.SIGCONT)
 

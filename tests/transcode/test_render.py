@@ -20,6 +20,7 @@ from media.error import LocalStateError, TranscodeError
 from media.packet import Packet, VideoTrack
 from transcode.pool import WorkerPool
 from transcode.render import RenderedFrame, Renderer, RenderRequest
+from transcode.render_worker import decoder_threads
 from transcode.supervisor import Transcoder
 
 from .codec import video_of
@@ -178,6 +179,16 @@ async def test_tracks_that_cannot_be_are_refused(renderer: Renderer) -> None:
     with pytest.raises(TranscodeError):
         await asyncio.wait_for(renderer.tracks([replace(SMALL, width=0, height=0)]), 15)
     assert list(await renderer.tracks([SMALL])) == ["144p"]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "cores", "threads"),
+    [(1920, 1080, 2, 2), (1920, 1080, 64, 4), (3840, 2160, 64, 2), (7680, 4320, 64, 1), (0, 0, 1, 1)],
+)
+def test_threads_of_a_decoder_are_bounded_by_cores_and_memory(
+    width: int, height: int, cores: int, threads: int
+) -> None:
+    assert decoder_threads(VideoTrack("h264", b"", "", width, height), cores) == threads
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from media.error import CapacityError, TranscodeError
 from transcode import render as module
-from transcode import render_queue
+from transcode import render_queue, render_worker
 from transcode.pool import WorkerPool
 from transcode.render import Priority, Rendered, Renderer
 
@@ -66,6 +66,20 @@ async def test_live_goes_before_rewind_and_the_newest_first(renderer: Renderer) 
     ]
     await asyncio.wait_for(asyncio.gather(*(ask(*item) for item in asked)), 15)
     assert finished == ["new", "old", "rewind", "vod"]
+
+
+async def test_live_does_not_wait_for_what_is_less_urgent(pool: WorkerPool) -> None:
+    counting = CountingPool(pool, stops=True)
+    renderer = Renderer(counting)
+    vod = asyncio.create_task(renderer.render(request(video(GOP), source="vod"), priority=Priority.VOD))
+    await counting.until_sent("Media")
+    counting.stops = False
+    assert len((await render(renderer, request(video(GOP), source="live"))).frames) == GOP
+    assert not vod.done()
+    counting.go_on()
+    await asyncio.wait_for(vod, 15)
+    assert len(renderer.worker_pids) == 1, "the other one is let go"
+    await renderer.close()
 
 
 async def test_nobody_waits_for_it_any_more(pool: WorkerPool) -> None:
@@ -177,6 +191,16 @@ async def test_a_worker_without_a_job_is_let_go(pool: WorkerPool, monkeypatch: p
     await asyncio.wait_for(counting.released.wait(), 15)
     assert renderer.worker_pids == []
     await renderer.close()
+
+
+async def test_a_worker_of_large_pictures_serves_once(
+    renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(render_worker, "MAX_KEPT_PIXELS", 320 * 180)
+    await render(renderer, request(video(2)))
+    assert len(renderer.worker_pids) == 1
+    await render(renderer, request(video(2, 322, 180), source="large"))
+    assert renderer.worker_pids == []
 
 
 async def test_several_workers_share_the_work(pool: WorkerPool) -> None:
