@@ -29,6 +29,11 @@ PIXEL_FORMAT = "yuv420p"
 ASPECT_TOLERANCE = Fraction(1, 50)
 """Sides are rounded to even numbers: a difference in shape below 2 % is that (or invisible) and is stretched away."""
 
+MAX_STEPS = 16
+"""Scalers between two sizes that are kept, twice the rungs; rungs come, go and change their size with the source."""
+
+_Size = tuple[int, int]
+
 # From AVColorSpace (ISO/IEC 23091-2 MatrixCoefficients) to libswscale's names. What is not tagged counts as BT.709,
 # as encoders for live video send it.
 _MATRIX = {
@@ -46,8 +51,7 @@ class Scaler:
     """Makes the pictures of a set of rungs, largest first."""
 
     def __init__(self) -> None:
-        self._sizes: list[tuple[int, int]] = []
-        self._steps: list[VideoReformatter] = []
+        self._steps: dict[tuple[_Size, _Size], VideoReformatter] = {}
         self._fit: _Fit | None = None
 
     def scale(
@@ -63,15 +67,22 @@ class Scaler:
         Returns:
             One picture per rung, no two the same object: they may go to different threads.
         """
-        if list(sizes) != self._sizes:
-            self._sizes, self._steps = list(sizes), [VideoReformatter() for _ in sizes]
         pictures: list[VideoFrame] = []
-        for (width, height), step in zip(sizes, self._steps, strict=True):
+        for size in sizes:
             if pictures:
-                pictures.append(_resize(step, pictures[-1], width, height))
+                pictures.append(self._resize(pictures[-1], size))
             else:
-                pictures.append(self._first(frame, aspect, width, height))
+                pictures.append(self._first(frame, aspect, *size))
         return pictures
+
+    def _resize(self, picture: VideoFrame, size: _Size) -> VideoFrame:
+        key = ((picture.width, picture.height), size)
+        # Each step keeps its tables between frames. Rungs that leave out frames are missing from every other set.
+        step = self._steps.pop(key, None) or VideoReformatter()
+        if len(self._steps) >= MAX_STEPS:
+            del self._steps[next(iter(self._steps))]
+        self._steps[key] = step
+        return _resize(step, picture, *size)
 
     def _first(self, frame: VideoFrame, aspect: Fraction, width: int, height: int) -> VideoFrame:
         key = (frame.width, frame.height, aspect, width, height)
