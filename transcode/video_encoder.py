@@ -10,9 +10,9 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 
 from media.error import TranscodeError
+from transcode.filter import TIME_BASE
 from transcode.rung import PINNED, RungSpec
 from transcode.scaler import PIXEL_FORMAT
-from transcode.video_decoder import TIME_BASE
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
