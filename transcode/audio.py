@@ -18,8 +18,8 @@ from av.codec.context import Flags
 from media.opus import opus_track
 from media.packet import CLOCK_HZ, AudioTrack
 from media.timing import rescale
+from transcode.filter import TIME_BASE
 from transcode.message import EncodedAudio
-from transcode.video_decoder import TIME_BASE
 
 if TYPE_CHECKING:
     from av.audio.codeccontext import AudioCodecContext

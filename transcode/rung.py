@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from typing import NamedTuple
 
 from media.error import LocalStateError
+from media.packet import CLOCK_HZ
 from media.rendition import SHORT_SIDE, Rendition
 
 DEFAULT_FRAME_RATE = Fraction(30)
@@ -19,29 +21,44 @@ DEFAULT_FRAME_RATE = Fraction(30)
 MAX_FRAME_RATE = Fraction(120)
 """What a source claims above this is noise in its SPS, not a frame rate."""
 
+FULL_RATE_SIDE = 720
+"""Shorter side in pixels from which on a rung has every frame of its source; smaller ones aim at 30 in a second: on a
+small picture that is seen less than the bits that each frame would lack."""
+
+MIN_REDUCED_RATE = Fraction(23)
+"""Fewer frames in a second (than film's 23.976) look like a fault: a source of 31 to 45 keeps its rate."""
+
 
 class Effort(NamedTuple):
     """A row of the table."""
 
     bitrate_bps: int
-    """Mean rate of a 16:9 picture at up to 30 frames per second."""
+    """What demanding content takes, 16:9 at up to 30 frames per second; the cap is `MAX_OVER_MEAN` times that."""
+    crf: int
+    """x264's constant rate factor: the quality aimed at. Content that needs less than the cap for it gets less."""
     preset: str
     reason: str
 
 
 TABLE: dict[str, Effort] = {
-    "2160p": Effort(16_000_000, "ultrafast", "1.5 cores even so; superfast takes 2.9"),
-    "1440p": Effort(9_000_000, "ultrafast", "0.8 core; superfast would take a second one"),
+    "2160p": Effort(16_000_000, 26, "ultrafast", "1.5 cores even so; superfast takes 2.9"),
+    "1440p": Effort(9_000_000, 25, "ultrafast", "0.8 core; superfast would take a second one"),
     "1080p": Effort(
-        5_000_000, "ultrafast", "0.3 core; superfast takes 0.6 and leaves none for the rest of two"
+        5_000_000, 25, "ultrafast", "0.3 core; superfast takes 0.6 and leaves none for the rest of two"
     ),
-    "720p": Effort(2_800_000, "superfast", "what most people watch: 3 to 4 dB over ultrafast for 0.13 core"),
-    "480p": Effort(1_200_000, "superfast", "an eighth of a core; sharp on a telephone"),
-    "360p": Effort(700_000, "superfast", "fits 3G and crowded WLAN with audio"),
-    "240p": Effort(300_000, "superfast", "the last one in which faces are told apart"),
-    "144p": Effort(150_000, "superfast", "keeps sound and motion going where nothing else passes"),
+    "720p": Effort(
+        2_800_000, 23, "superfast", "what most people watch: 3 to 4 dB over ultrafast for 0.13 core"
+    ),
+    "480p": Effort(1_200_000, 24, "superfast", "an eighth of a core; sharp on a telephone"),
+    "360p": Effort(700_000, 25, "superfast", "fits 3G and crowded WLAN with audio"),
+    "240p": Effort(300_000, 27, "superfast", "the last one in which faces are told apart"),
+    "144p": Effort(150_000, 27, "superfast", "keeps sound and motion going where nothing else passes"),
 }
-"""CPU seconds per second of media at 30 frames per second; `docs/transcode.md` has the measurements."""
+"""CPU seconds per second of media at 30 frames per second; `docs/transcode.md` has the measurements.
+
+Each rate factor is the one with which a clip of natural motion takes its rung's rate; a lower one would live at the
+cap, where x264 starves IDR pictures and the whole gets worse, not better.
+"""
 
 PRESETS = ("ultrafast", "superfast", "veryfast")
 """x264 presets that give byte-identical parameter sets under `PINNED`: cheaper ones may replace each other live."""
@@ -57,8 +74,9 @@ BUFFER_S = Fraction(1, 2)
 HIGH_FRAME_RATE_FACTOR = Fraction(3, 2)
 """Above 30 frames per second: twice the frames, but each one changes less."""
 
-PINNED = "cabac=1:8x8dct=1:ref=1:weightp=0:bframes=0:deblock=0,0"
-"""x264 options that presets disagree on and that the parameter sets carry."""
+PINNED = "cabac=1:8x8dct=1:ref=1:weightp=0:bframes=0:deblock=0,0:stitchable=1"
+"""x264 options that presets disagree on and that the parameter sets carry. `stitchable` holds pic_init_qp, which would
+follow the rate factor."""
 
 PROFILE_IDC = 100
 """High: what `8x8dct` makes it, constraint flags 0."""
@@ -103,10 +121,15 @@ class RungSpec:
     """Pixels, both even; samples are square."""
     frame_rate: Fraction
     bitrate_bps: int
+    """What demanding content takes; an encoder without constant quality aims at it."""
     max_bitrate_bps: int
+    """The cap, over `BUFFER_S`."""
+    crf: int
     preset: str
     level: int
     """level_idc: ten times the level's number."""
+    min_frame_ticks: int = 0
+    """A frame that comes sooner than this after the one before is left out; 0 keeps all."""
 
     @property
     def buffer_bits(self) -> int:
@@ -125,7 +148,7 @@ def rung_spec(
         preset: instead of the table's.
         source_pixels: size of the source's picture; a large one makes the 720p rung ultrafast.
     """
-    rate = min(frame_rate, MAX_FRAME_RATE) if frame_rate else DEFAULT_FRAME_RATE
+    rate, min_frame_ticks = _pace(rendition.name, frame_rate)
     width, height = rendition.width + rendition.width % 2, rendition.height + rendition.height % 2
     bitrate = _bitrate_bps(rendition.name, width * height, rate)
     max_bitrate = int(bitrate * MAX_OVER_MEAN)
@@ -136,8 +159,10 @@ def rung_spec(
         frame_rate=rate,
         bitrate_bps=bitrate,
         max_bitrate_bps=max_bitrate,
+        crf=TABLE[rendition.name].crf,
         preset=preset or _preset(rendition.name, source_pixels),
         level=_level(width, height, rate, max_bitrate),
+        min_frame_ticks=min_frame_ticks,
     )
 
 
@@ -149,6 +174,21 @@ def codec_string(spec: RungSpec) -> str:
 def peak_bitrate_bps(spec: RungSpec, segment_s: float) -> int:
     """Bound the rate of any segment: a full VBV buffer and the maximum rate for its duration."""
     return int(spec.max_bitrate_bps + spec.buffer_bits / segment_s)
+
+
+def _pace(name: str, source_rate: Fraction | None) -> tuple[Fraction, int]:
+    """Return a rung's frame rate, and how soon a frame may follow another, in ticks."""
+    rate = min(source_rate, MAX_FRAME_RATE) if source_rate else DEFAULT_FRAME_RATE
+    if SHORT_SIDE[name] >= FULL_RATE_SIDE:
+        return rate, 0
+    step = ceil(rate / DEFAULT_FRAME_RATE)
+    if step > 1 and rate / step < MIN_REDUCED_RATE:
+        step -= 1
+    # Every `step`th frame, whatever its time is rounded to: the middle between that one and the one before. Where
+    # nothing should be left out, two thirds: of 60 frames that claim to be 30, or claim nothing, every other one.
+    least = Fraction(2 * step - 1, 2 * step) if step > 1 else Fraction(2, 3)
+    rate /= step
+    return rate, int(CLOCK_HZ * least / max(rate, MIN_REDUCED_RATE))
 
 
 def _preset(name: str, source_pixels: int) -> str:

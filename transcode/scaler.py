@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
 
-import av
-from av.filter import Graph
-from av.video.frame import VideoFrame
 from av.video.reformatter import (
     ColorPrimaries,
     ColorRange,
@@ -22,12 +20,25 @@ from av.video.reformatter import (
     VideoReformatter,
 )
 
-from transcode.video_decoder import TIME_BASE
+from transcode.filter import open_filter
+from transcode.tone_map import RGB_FORMAT, ToneMap, needs_table, tag_bt709
+
+if TYPE_CHECKING:
+    from av.filter import Graph
+    from av.video.frame import VideoFrame
 
 PIXEL_FORMAT = "yuv420p"
 
 ASPECT_TOLERANCE = Fraction(1, 50)
 """Sides are rounded to even numbers: a difference in shape below 2 % is that (or invisible) and is stretched away."""
+
+MAX_STEPS = 16
+"""Scalers between two sizes that are kept, twice the rungs; rungs come, go and change their size with the source."""
+
+MAX_FITS = 2
+"""First steps that are kept: where all rungs leave out frames, not always the same one is the largest."""
+
+_Size = tuple[int, int]
 
 # From AVColorSpace (ISO/IEC 23091-2 MatrixCoefficients) to libswscale's names. What is not tagged counts as BT.709,
 # as encoders for live video send it.
@@ -46,9 +57,8 @@ class Scaler:
     """Makes the pictures of a set of rungs, largest first."""
 
     def __init__(self) -> None:
-        self._sizes: list[tuple[int, int]] = []
-        self._steps: list[VideoReformatter] = []
-        self._fit: _Fit | None = None
+        self._steps: dict[tuple[_Size, _Size], VideoReformatter] = {}
+        self._fits: dict[_Shape, _Fit] = {}
 
     def scale(
         self, frame: VideoFrame, aspect: Fraction, sizes: Sequence[tuple[int, int]]
@@ -63,43 +73,76 @@ class Scaler:
         Returns:
             One picture per rung, no two the same object: they may go to different threads.
         """
-        if list(sizes) != self._sizes:
-            self._sizes, self._steps = list(sizes), [VideoReformatter() for _ in sizes]
         pictures: list[VideoFrame] = []
-        for (width, height), step in zip(sizes, self._steps, strict=True):
+        for size in sizes:
             if pictures:
-                pictures.append(_resize(step, pictures[-1], width, height))
+                pictures.append(self._resize(pictures[-1], size))
             else:
-                pictures.append(self._first(frame, aspect, width, height))
+                pictures.append(self._first(frame, aspect, *size))
         return pictures
 
+    def _resize(self, picture: VideoFrame, size: _Size) -> VideoFrame:
+        key = ((picture.width, picture.height), size)
+        # Each step keeps its tables between frames. Rungs that leave out frames are missing from every other set.
+        step = self._steps.pop(key, None) or VideoReformatter()
+        if len(self._steps) >= MAX_STEPS:
+            del self._steps[next(iter(self._steps))]
+        self._steps[key] = step
+        return _resize(step, picture, *size)
+
     def _first(self, frame: VideoFrame, aspect: Fraction, width: int, height: int) -> VideoFrame:
-        key = (frame.width, frame.height, aspect, width, height)
-        if self._fit is None or self._fit.key != key:
-            self._fit = _Fit(key)
-        return self._fit.apply(frame)
+        key = _Shape(frame.width, frame.height, aspect, frame.color_trc, frame.color_primaries, width, height)
+        fit = self._fits.get(key)
+        if fit is None:
+            if len(self._fits) >= MAX_FITS:
+                self._fits.clear()
+            fit = self._fits[key] = _Fit(key)
+        return fit.apply(frame)
+
+
+class _Shape(NamedTuple):
+    """What the first step depends on: sides and colours of the source's picture, sides of the rung."""
+
+    source_width: int
+    source_height: int
+    aspect: Fraction
+    transfer: int
+    primaries: int
+    width: int
+    height: int
 
 
 class _Fit:
     """The first step: any source picture into a rung's size and format, bars where the shapes differ."""
 
-    def __init__(self, key: tuple[int, int, Fraction, int, int]) -> None:
-        source_width, source_height, aspect, self._width, self._height = self.key = key
-        self._step = VideoReformatter()
-        self._inner = fit(source_width * (aspect or Fraction(1)) / source_height, self._width, self._height)
+    def __init__(self, shape: _Shape) -> None:
+        self._width, self._height = shape.width, shape.height
+        self._step, self._last_step = VideoReformatter(), VideoReformatter()
+        display_aspect = shape.source_width * (shape.aspect or Fraction(1)) / shape.source_height
+        self._inner = fit(display_aspect, self._width, self._height)
         self._pad: Graph | None = None
+        self._tone_map: ToneMap | None = None
+        if needs_table(shape.transfer, shape.primaries):
+            self._tone_map = ToneMap(shape.transfer, shape.primaries, *self._inner)
 
     def apply(self, frame: VideoFrame) -> VideoFrame:
-        picture = _convert(self._step, frame, *self._inner)
+        if self._tone_map is None:
+            # Else libswscale would convert from the curves and primaries of BT.601 and sRGB as well, which nobody
+            # tells apart from those of BT.709, at seven times the cost.
+            tag_bt709(frame)
+            picture = _convert(self._step, frame, *self._inner)
+        else:
+            picture = self._tone_map.apply(_to_rgb(self._step, frame, *self._inner))
+            picture = _convert(self._last_step, picture, *self._inner)
         return picture if self._inner == (self._width, self._height) else self._padded(picture)
 
     def _padded(self, picture: VideoFrame) -> VideoFrame:
         if self._pad is None:
-            self._pad = _pad_graph(self._inner, self._width, self._height)
-        self._pad.push(picture)
-        padded = self._pad.pull()
-        assert isinstance(padded, VideoFrame)  # noqa: S101 - a graph of pictures gives pictures
-        return padded
+            left, top = (self._width - self._inner[0]) // 4 * 2, (self._height - self._inner[1]) // 4 * 2
+            options = f"{self._width}:{self._height}:{left}:{top}:black"
+            self._pad = open_filter("pad", options, *self._inner, PIXEL_FORMAT)
+        self._pad.vpush(picture)
+        return self._pad.vpull()
 
 
 def fit(display_aspect: Fraction, width: int, height: int) -> tuple[int, int]:
@@ -122,34 +165,38 @@ def _resize(step: VideoReformatter, picture: VideoFrame, width: int, height: int
     )
 
 
+def _to_rgb(step: VideoReformatter, frame: VideoFrame, width: int, height: int) -> VideoFrame:
+    """Scale a picture of HDR or wide colours, still with its own transfer function and primaries."""
+    return step.reformat(
+        frame,
+        width,
+        height,
+        RGB_FORMAT,
+        src_colorspace=_MATRIX.get(frame.colorspace, Colorspace.BT2020),
+        interpolation=Interpolation.BILINEAR,
+        src_color_range=_range_of(frame),
+        dst_color_range=ColorRange.JPEG.value,
+        threads=1,
+    )
+
+
+def _range_of(frame: VideoFrame) -> int:
+    is_full = frame.color_range == ColorRange.JPEG or frame.format.is_rgb
+    return ColorRange.JPEG.value if is_full else ColorRange.MPEG.value
+
+
 def _convert(step: VideoReformatter, frame: VideoFrame, width: int, height: int) -> VideoFrame:
-    source = _MATRIX.get(frame.colorspace, Colorspace.ITU709)
-    limited = ColorRange.MPEG.value
-    source_range = ColorRange.JPEG.value if frame.color_range == ColorRange.JPEG else limited
     return step.reformat(
         frame,
         width,
         height,
         PIXEL_FORMAT,
-        src_colorspace=source,
+        src_colorspace=_MATRIX.get(frame.colorspace, Colorspace.ITU709),
         dst_colorspace=Colorspace.ITU709,
         interpolation=Interpolation.BILINEAR,
-        src_color_range=source_range,
-        dst_color_range=limited,
+        src_color_range=_range_of(frame),
+        dst_color_range=ColorRange.MPEG.value,
         dst_color_trc=ColorTrc.BT709,
         dst_color_primaries=ColorPrimaries.BT709,
         threads=1,
     )
-
-
-def _pad_graph(inner: tuple[int, int], width: int, height: int) -> Graph:
-    graph = Graph()
-    pixel_format = av.VideoFormat(PIXEL_FORMAT)
-    source = graph.add_buffer(width=inner[0], height=inner[1], format=pixel_format, time_base=TIME_BASE)
-    left, top = (width - inner[0]) // 4 * 2, (height - inner[1]) // 4 * 2
-    pad = graph.add("pad", f"{width}:{height}:{left}:{top}:black")
-    sink = graph.add("buffersink")
-    source.link_to(pad)
-    pad.link_to(sink)
-    graph.configure()
-    return graph

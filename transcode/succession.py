@@ -28,7 +28,7 @@ class Succession:
         self._opened = first
         self._last: EncodedRung | None = None  # whose the newest picture was
         self._keyframes: list[int] = []
-        self._next_pts = first.from_pts
+        self._last_pts = first.from_pts - 1  # of the newest picture
 
     def append(self, encoder: EncodedRung) -> None:
         """Let another encoder take over at its `from_pts`; it replaces those that would begin there or later."""
@@ -53,9 +53,16 @@ class Succession:
         return current
 
     def size_at(self, pts: int) -> tuple[int, int] | None:
-        """Return width and height of the picture at `pts`, None when the rung has none there; behind `advance`."""
+        """Return width and height of the picture at `pts`, None when the rung has none there; behind `advance`.
+
+        A rung of fewer frames than the source leaves out those that come too soon, counted from its last IDR on: so
+        whoever encodes from an IDR leaves out the same ones.
+        """
         current = self._encoders[0]
-        return current.size if pts >= current.from_pts else None
+        if pts < current.from_pts:
+            return None
+        is_due = pts >= self._last_pts + current.spec.min_frame_ticks
+        return current.size if is_due or self._is_keyframe_at(pts) else None
 
     def force_keyframe(self, pts: int) -> None:
         """Make the first picture with this pts or more an IDR."""
@@ -63,17 +70,20 @@ class Succession:
 
     def begin_anew(self) -> None:
         """Make the next picture an IDR: something is missing before it."""
-        heappush(self._keyframes, self._next_pts)
+        heappush(self._keyframes, self._last_pts + 1)
 
     def encode(self, picture: VideoFrame, pts: int) -> Future[EncodedFrame]:
         """Queue a picture of the size that `size_at` says."""
         current = self._encoders[0]
-        is_keyframe = current is not self._last
+        is_keyframe = self._is_keyframe_at(pts)
         while self._keyframes and self._keyframes[0] <= pts:
             heappop(self._keyframes)
-            is_keyframe = True
-        self._last, self._next_pts = current, pts + 1
+        self._last, self._last_pts = current, pts
         return current.encode(picture, pts, is_keyframe)
+
+    def _is_keyframe_at(self, pts: int) -> bool:
+        is_ordered = bool(self._keyframes) and self._keyframes[0] <= pts
+        return is_ordered or self._encoders[0] is not self._last
 
     def close(self) -> None:
         """End all encoders when the pictures that they have are done."""

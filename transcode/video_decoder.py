@@ -1,4 +1,4 @@
-"""H.264, HEVC, AV1 or VP9 in, pictures in display order out. A broken access unit costs pictures, never the process."""
+"""H.264, HEVC, AV1 or VP9 in, whole pictures in display order out. A broken access unit costs pictures, no process."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 import av
 from av.codec.context import ThreadType
 
-from media.packet import CLOCK_HZ, VideoTrack
+from media.packet import VideoTrack
+from transcode.deinterlace import Deinterlacer
+from transcode.filter import TIME_BASE
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
-
-TIME_BASE = Fraction(1, CLOCK_HZ)
 
 DECODERS = {"h264": "h264", "hevc": "hevc", "av1": "libdav1d", "vp9": "vp9"}
 """FFmpeg's names; its own `av1` knows nothing but the decoders of graphics cards."""
@@ -40,6 +40,7 @@ class VideoDecoder:
 
     def __init__(self) -> None:
         self._codec: VideoCodecContext | None = None
+        self._fields = Deinterlacer()
         self._needs_keyframe = True
         self._has_stopped = False
         self._errors_in_a_row = 0
@@ -84,6 +85,7 @@ class VideoDecoder:
             return
         if not self._needs_keyframe:
             yield from self._run(None)
+        yield from self._fields.drain()
         self._restart()
 
     @property
@@ -94,6 +96,7 @@ class VideoDecoder:
     def discard_before(self, pts: int) -> None:
         """Drop pictures before this from now on: somebody has been told that they will not come."""
         self._last_pts = pts - 1 if self._last_pts is None else max(self._last_pts, pts - 1)
+        self._fields.discard()
 
     def _run(self, packet: Any | None) -> Iterator[VideoFrame]:
         assert self._codec is not None  # noqa: S101 - `decode` and `drain` have looked
@@ -109,7 +112,7 @@ class VideoDecoder:
                 continue
             self._last_pts = frame.pts
             self._without_picture = 0
-            yield frame
+            yield from self._fields.receive(frame)
 
     def _count_error(self) -> None:
         self.errors += 1

@@ -10,9 +10,9 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 
 from media.error import TranscodeError
+from transcode.filter import TIME_BASE
 from transcode.rung import PINNED, RungSpec
 from transcode.scaler import PIXEL_FORMAT
-from transcode.video_decoder import TIME_BASE
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 ENDLESS_GOP = 1 << 20
 """Frames; the timeline decides where IDR pictures go, the encoder never does."""
 
-STILL_CRF = "20"
-"""Constant quality, within the rung's VBV: an average rate would be spent on making the same picture better and better,
-which shows as a pulse where it is repeated. `qcomp=1` holds the quality from picture to picture, `stitchable` holds
-pic_init_qp, and with it the PPS, at what it is otherwise."""
+STILL_CRF = 20
+"""A picture that stands is looked at for long, and its bits are spent once. `qcomp=1` holds the quality from picture to
+picture: growing better and better shows as a pulse where the pictures are repeated."""
 
 MATRIX_BT709 = 1
 """ISO/IEC 23091-2 MatrixCoefficients."""
@@ -66,7 +65,7 @@ def _open(spec: RungSpec, *, is_still: bool) -> VideoCodecContext:
     codec = av.CodecContext.create("libx264", "w")
     codec.width, codec.height, codec.pix_fmt = spec.width, spec.height, PIXEL_FORMAT
     codec.time_base, codec.framerate = TIME_BASE, spec.frame_rate
-    codec.bit_rate = 0 if is_still else spec.bitrate_bps
+    codec.bit_rate = 0
     codec.gop_size, codec.max_b_frames, codec.thread_count = ENDLESS_GOP, 0, 1
     codec.color_range = ColorRange.MPEG
     codec.colorspace = MATRIX_BT709
@@ -76,12 +75,11 @@ def _open(spec: RungSpec, *, is_still: bool) -> VideoCodecContext:
         "preset": spec.preset,
         "tune": "zerolatency",
         "forced-idr": "1",
+        "crf": str(STILL_CRF if is_still else spec.crf),
         "maxrate": str(spec.max_bitrate_bps),
         "bufsize": str(spec.buffer_bits),
-        "x264-params": x264_params(spec),
+        "x264-params": x264_params(spec) + (":qcomp=1" if is_still else ""),
     }
-    if is_still:
-        codec.options |= {"crf": STILL_CRF, "x264-params": f"{x264_params(spec)}:stitchable=1:qcomp=1"}
     codec.open()
     return codec
 

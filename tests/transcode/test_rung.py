@@ -1,11 +1,18 @@
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 from media.h264 import h264_track
+from media.packet import CLOCK_HZ
 from media.rendition import LADDER, Rendition, renditions_for, source_name
-from transcode.rung import PRESETS, codec_string, peak_bitrate_bps, rung_spec
+from transcode.rung import PRESETS, RungSpec, codec_string, peak_bitrate_bps, rung_spec
 from transcode.video_encoder import VideoEncoder
+
+from .source import picture
 
 SOURCES = [
     ("2160p", 3840, 2160),
@@ -59,7 +66,7 @@ def test_level(width: int, height: int, rate: int, level: int) -> None:
 def test_frame_rate_defaults_and_is_bounded() -> None:
     rung = Rendition("360p", 640, 360)
     assert rung_spec(rung, None) == rung_spec(rung, Fraction(30))
-    assert rung_spec(rung, Fraction(90_000)).frame_rate == 120
+    assert rung_spec(Rendition("720p", 1280, 720), Fraction(90_000)).frame_rate == 120
 
 
 def test_720p_is_cheaper_beside_a_large_source() -> None:
@@ -70,12 +77,44 @@ def test_720p_is_cheaper_beside_a_large_source() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (854, 480), (480, 854), (256, 144), (606, 254)])
 @pytest.mark.parametrize("rate", [Fraction(25), Fraction(30000, 1001), Fraction(60)])
-def test_parameter_sets_do_not_depend_on_preset_or_rate(width: int, height: int, rate: Fraction) -> None:
-    rendition = Rendition("480p", width, height)
+def test_parameter_sets_do_not_depend_on_preset_or_quality(width: int, height: int, rate: Fraction) -> None:
+    rendition = Rendition("720p", width, height)
     specs = [rung_spec(rendition, rate, preset) for preset in PRESETS]
-    configs = {VideoEncoder(spec).config for spec in specs}
+    specs += [replace(specs[0], crf=crf) for crf in (18, 26, 35)]
+    configs = {VideoEncoder(spec, is_still=is_still).config for spec in specs for is_still in (False, True)}
     assert len(configs) == 1
     track = h264_track(configs.pop())
     assert track.codec_string == codec_string(specs[0])
     assert (track.width, track.height) == (width, height)
     assert track.frame_rate is None or abs(track.frame_rate - rate) < Fraction(1, 100)
+
+
+def sizes(spec: RungSpec, pictures: Iterable[VideoFrame], gop: int = 50) -> list[int]:
+    """Encode pictures, an IDR every `gop`, and list the bytes that each of them takes."""
+    encoder = VideoEncoder(spec)
+    return [
+        len(encoder.encode(shown, int(index * CLOCK_HZ / spec.frame_rate), index % gop == 0))
+        for index, shown in enumerate(pictures)
+    ]
+
+
+def noise(width: int, height: int, count: int) -> Iterator[VideoFrame]:
+    random = np.random.default_rng(1)
+    for _ in range(count):
+        values = random.integers(16, 235, (height * 3 // 2, width), dtype=np.uint8)
+        yield VideoFrame.from_ndarray(values, format="yuv420p")
+
+
+def test_easy_content_takes_a_fraction_of_the_rate() -> None:
+    spec = rung_spec(Rendition("480p", 854, 480), Fraction(25))
+    taken = sum(sizes(spec, (picture(index, 854, 480) for index in range(50))))
+    assert taken * 8 / 2 < spec.bitrate_bps / 4
+
+
+@pytest.mark.parametrize("rung", [("480p", 854, 480), ("144p", 256, 144)])
+def test_the_worst_content_stays_below_what_was_declared(rung: tuple[str, int, int]) -> None:
+    spec = rung_spec(Rendition(*rung), Fraction(25))
+    taken = sizes(spec, noise(*rung[1:], 150))
+    for start in range(0, 150, 50):
+        assert sum(taken[start : start + 50]) * 8 / 2 <= peak_bitrate_bps(spec, 2.0) * 1.02
+        assert taken[start] * 8 <= spec.buffer_bits
