@@ -173,6 +173,10 @@ class Progress:
     decode_errors: int
     dropped_frames: int
     """Decoded frames that could not be placed in display order."""
+    base_us: int = 0
+    """CPU time of everything but the encoders: decoding, scaling, sound, sending."""
+    rungs: tuple[tuple[str, int], ...] = ()
+    """CPU time of each active rung's encoders since it became active."""
 
 
 @dataclass(frozen=True, slots=True)

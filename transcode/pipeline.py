@@ -61,6 +61,11 @@ class Pipeline:
         """Pictures that could not be placed in display order."""
         return self._video.dropped
 
+    @property
+    def costs_us(self) -> tuple[tuple[str, int], ...]:
+        """CPU time of each active rung's encoders, since it became active."""
+        return tuple((name, rung.cost_us) for name, rung in self._rungs.items())
+
     def handle(self, message: Message) -> Iterator[Result]:
         """Carry out one message of the server."""
         match message:

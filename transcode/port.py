@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from media.packet import AudioTrack, Packet, VideoTrack
@@ -22,6 +22,10 @@ class TranscoderStats:
     dropped_packets: int
     decode_errors: int
     """Of the present worker."""
+    base_cost: float | None = None
+    """CPU seconds per second of media for decoding, scaling and sound, None when unknown."""
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """CPU seconds per second of media for each rung's encoder, as far as it is known."""
 
 
 class TranscoderSink(Protocol):

@@ -8,7 +8,7 @@ from media.packet import AudioTrack, Packet, VideoTrack
 from transcode.backlog import NOTHING_DELIVERED, Backlog
 from transcode.message import Media, Message, Progress, SetTrack
 from transcode.process import WorkerProcess
-from transcode.speed import Speedometer
+from transcode.speed import Meters
 
 WINDOW = 64
 """Media packets on their way to the worker: about a second of a broadcast with audio. More would hide from us that
@@ -26,7 +26,7 @@ class WorkerSession:
         self._sent = 0
         self._consumed = 0
         self.progress = Progress(0, 0, 0, 0)
-        self.speed = Speedometer()
+        self.meters = Meters()
 
     def begin(self, commands: Iterable[Message]) -> None:
         """Tell the worker what is wanted, and start to send."""
@@ -50,7 +50,7 @@ class WorkerSession:
         self._consumed = progress.consumed
         self.progress = progress
         if self._backlog.delivered_pts != NOTHING_DELIVERED:
-            self.speed.add(self._backlog.delivered_pts, progress.busy_us)
+            self.meters.add(self._backlog.delivered_pts, progress)
         self.pump()
 
     def _send_media(self, packet: Packet) -> None:

@@ -29,14 +29,20 @@ class Succession:
         self._last: EncodedRung | None = None  # whose the newest picture was
         self._keyframes: list[int] = []
         self._last_pts = first.from_pts - 1  # of the newest picture
+        self._former_us = 0  # of encoders that have been let go
+
+    @property
+    def cost_us(self) -> int:
+        """CPU time of its encoders, those that are gone included."""
+        return self._former_us + sum(encoder.cost_us for encoder in self._encoders)
 
     def append(self, encoder: EncodedRung) -> None:
         """Let another encoder take over at its `from_pts`; it replaces those that would begin there or later."""
         while self._encoders and self._encoders[-1].from_pts >= encoder.from_pts:
-            self._encoders.pop().close()
+            self._let_go(self._encoders.pop())
         self._encoders.append(encoder)
         if len(self._encoders) > 1 + MAX_FORMER:
-            self._encoders.popleft().close()
+            self._let_go(self._encoders.popleft())
 
     def advance(self, pts: int) -> EncodedRung | None:
         """Let go of the encoders whose pictures lie before this one.
@@ -45,7 +51,7 @@ class Succession:
             The encoder that takes over here, to be told of before its first picture; None when none does.
         """
         while len(self._encoders) > 1 and self._encoders[1].from_pts <= pts:
-            self._encoders.popleft().close()
+            self._let_go(self._encoders.popleft())
         current = self._encoders[0]
         if current is self._opened or pts < current.from_pts:
             return None
@@ -89,3 +95,7 @@ class Succession:
         """End all encoders when the pictures that they have are done."""
         for encoder in self._encoders:
             encoder.close()
+
+    def _let_go(self, encoder: EncodedRung) -> None:
+        self._former_us += encoder.cost_us
+        encoder.close()

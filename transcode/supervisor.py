@@ -72,11 +72,13 @@ class Transcoder:
         session = self._session
         return TranscoderStats(
             lag_s=max(0, self._newest_dts - delivered) / CLOCK_HZ if is_behind else 0.0,
-            speed=session.speed.speed if session else None,
+            speed=session.meters.speed if session else None,
             restarts=self._restarts,
             skipped_gops=self._skipped_gops,
             dropped_packets=self._backlog.dropped,
             decode_errors=session.progress.decode_errors if session else 0,
+            base_cost=session.meters.base_cost if session else None,
+            costs=session.meters.costs if session else {},
         )
 
     @property
@@ -178,6 +180,8 @@ class Transcoder:
             case Progress() if self._session is not None:
                 self._session.advance(message)
             case RungOpened():
+                if self._session is not None:
+                    self._session.meters.restart(message.rung)
                 self._delivery.open_rung(message)
             case Flush() | Skip():
                 self._pass(message)

@@ -51,7 +51,8 @@ _FRAMES = struct.Struct(">qB")
 _DRAWN = struct.Struct(">BHH")
 _FRAME = struct.Struct(">B?I")
 _AUDIO = struct.Struct(">Bq")
-_PROGRESS = struct.Struct(">QQII")
+_PROGRESS = struct.Struct(">QQIIQB")
+_COST = struct.Struct(">BQ")
 _NUMBER = struct.Struct(">q")
 
 
@@ -214,6 +215,31 @@ def _read_audio(body: bytes) -> EncodedAudio:
     return EncodedAudio(AUDIO_OUTPUTS[output], pts, body[_AUDIO.size :])
 
 
+def _write_progress(message: Progress) -> bytes:
+    costs = [(name.encode(), cost_us) for name, cost_us in message.rungs]
+    head = _PROGRESS.pack(
+        message.consumed,
+        message.busy_us,
+        message.decode_errors,
+        message.dropped_frames,
+        message.base_us,
+        len(costs),
+    )
+    return head + b"".join(_COST.pack(len(name), cost_us) + name for name, cost_us in costs)
+
+
+def _read_progress(body: bytes) -> Progress:
+    consumed, busy_us, errors, dropped, base_us, count = _PROGRESS.unpack_from(body)
+    costs, at = [], _PROGRESS.size
+    for _ in range(count):
+        name_size, cost_us = _COST.unpack_from(body, at)
+        start, at = at + _COST.size, at + _COST.size + name_size
+        if at > len(body):
+            raise ValueError("cost is cut short")
+        costs.append((body[start:at].decode(), cost_us))
+    return Progress(consumed, busy_us, errors, dropped, base_us, tuple(costs))
+
+
 def _numbers(layout: struct.Struct) -> Callable[[Any], bytes]:
     return lambda message: layout.pack(*(getattr(message, name) for name in message.__dataclass_fields__))
 
@@ -236,7 +262,7 @@ _CODECS: tuple[_Codec, ...] = (
     (33, RungOpened, _write_opened, _read_opened),
     (34, Frames, _write_frames, _read_frames),
     (35, EncodedAudio, _write_audio, _read_audio),
-    (36, Progress, _numbers(_PROGRESS), lambda body: Progress(*_PROGRESS.unpack(body))),
+    (36, Progress, _write_progress, _read_progress),
     (38, SlateDrawn, _write_drawn, _read_drawn),
     (37, Failed, _write_json, lambda body: Failed(**json.loads(body))),
     (12, Reset, _write_json, lambda _body: Reset()),

@@ -56,6 +56,8 @@ class Worker:
         self._consumed = 0
         self._busy_s = 0.0
         self._reported = 0
+        self._known_us: dict[str, int] = {}  # of rungs, as last reported
+        self._encoded_us = 0  # of all rungs that were ever active
 
     def run(self) -> None:
         """Work; returns only by an exception, since the reader's thread ends the process."""
@@ -81,11 +83,17 @@ class Worker:
 
     def _report_progress(self) -> None:
         self._reported = self._consumed
+        costs = self._pipeline.costs_us
+        # The process's time less what encoders take: decoders may have threads of their own.
+        self._encoded_us += sum(max(0, cost - self._known_us.get(name, 0)) for name, cost in costs)
+        self._known_us = dict(costs)
         progress = Progress(
             self._consumed,
             int(self._busy_s * 1_000_000),
             self._pipeline.decode_errors,
             self._pipeline.dropped_frames,
+            max(0, time.process_time_ns() // 1000 - self._encoded_us),
+            costs,
         )
         self._results.put(lambda: progress)
 

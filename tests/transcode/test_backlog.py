@@ -8,7 +8,6 @@ from transcode.backlog import NOTHING_DELIVERED, Backlog, Entry
 from transcode.crash import CrashHistory, Verdict
 from transcode.gap import Gap
 from transcode.message import MAX_FORMER, Activate, Flush, Skip
-from transcode.speed import Speedometer
 from transcode.wanted import Wanted
 
 from .source import spec
@@ -329,10 +328,3 @@ def test_changes_that_are_ahead_are_bounded() -> None:
     for number in range(20):
         wanted.activate(spec("144p", 256, 144), number)
     assert len(list(wanted.resume(NOTHING_DELIVERED))) == 1 + MAX_FORMER
-
-
-def test_speed() -> None:
-    speed = Speedometer()
-    for index in range(100):
-        speed.add(index * SECOND // 10, index * 50_000)
-    assert speed.speed == pytest.approx(2.0)

@@ -103,6 +103,21 @@ async def test_rungs_and_audio_come_out_complete(
     assert transcoder.stats.restarts == 0
 
 
+async def test_costs_of_each_rung_are_measured(transcoder: Transcoder, sink: Recorder) -> None:
+    transcoder.activate(SMALL, 0)
+    transcoder.activate(spec("720p", 1280, 720, "superfast"), 0)
+    await feed(transcoder, video(75), speed=4)
+    await sink.until(lambda: len(sink.video) == 75)
+    await until(lambda: len(transcoder.stats.costs) == 2)
+    costs, base = transcoder.stats.costs, transcoder.stats.base_cost
+    assert base is not None
+    assert 0 < base < 10
+    assert 0 < costs["144p"] < costs["720p"] < 10, "thirty times the pixels and a dearer preset"
+    transcoder.deactivate("720p")
+    await feed(transcoder, video(50, start=75 * STEP), speed=4)
+    await until(lambda: set(transcoder.stats.costs) == {"144p"})
+
+
 async def test_all_rungs_of_a_large_source(transcoder: Transcoder, sink: Recorder) -> None:
     specs = [rung_spec(rung, None, "ultrafast") for rung in renditions_for(3840, 2160)]
     for item in specs:

@@ -59,6 +59,7 @@ CASES: list[Message] = [
     SlateDrawn("480p", b"\x01avcC", (EncodedFrame("480p", True, b"abc"), EncodedFrame("480p", False, b"x"))),
     EncodedAudio("aac", 1920, b"sound"),
     Progress(1, 2, 3, 4),
+    Progress(1, 2, 3, 4, 1 << 40, (("480p", 1 << 40), ("144p", 0))),
     Failed("x264 went home: ä"),
     SetTrack(VideoTrack("h264", b"\x01", "avc1.64001f", 2, 2), threads=4),
     Reset(),
@@ -97,6 +98,7 @@ def test_pieces_of_any_size(size: int) -> None:
         b"\0\0\0\5\x02abcd",
         b"\0\0\0\3\x03{}",
         serialize(CASES[17])[:3] + bytes([len(serialize(CASES[17])) - 5]) + serialize(CASES[17])[4:-1],
+        b"\0\0\0\x2d\x24" + bytes(32) + b"\1\4" + bytes(8) + b"48",
     ],
 )
 def test_broken_streams_are_refused(wire: bytes) -> None:
