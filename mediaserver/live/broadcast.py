@@ -23,6 +23,7 @@ from .driver import Driver
 from .encoding import GAP_WARNING
 from .intake import Intake
 from .interlude import Screen
+from .keyframe_memory import announces_keyframes
 from .last_gop import LastGop
 from .plan import Tracks
 from .run import Run, VideoRun
@@ -217,7 +218,8 @@ class Broadcast:
         self._intake = None
         self._end_interlude()
         # Whatever its keyframes are, a source is shown: where encoders have failed there is only the copy.
-        tracks = replace(tracks, may_copy=self._may_copy or self.rungs.failure is not None)
+        may_copy = self._may_copy or self.rungs.failure is not None or announces_keyframes(held[0])
+        tracks = replace(tracks, may_copy=may_copy)
         self._tracks = tracks
         at = max(self._timeline.position, START)
         make = VideoRun if tracks.video is not None else AudioRun

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,10 +12,16 @@ from hypothesis import strategies as st
 
 from hls.config import HlsConfig
 from media.packet import CLOCK_HZ, Packet
-from mediaserver.live.keyframe_memory import MAX_KEYS, PROOF_S, KeyframeMemory
+from mediaserver.live.keyframe_memory import (
+    MAX_KEYS,
+    MAX_NOTE_BYTES,
+    PROOF_S,
+    KeyframeMemory,
+    announces_keyframes,
+)
 from mediaserver.live.session import Publication
 
-from .scene import FRAME, MakeScene, Scene, Source
+from .scene import AAC_48, FRAME, VIDEO, MakeScene, Scene, Source
 from .test_session import MakeRoom, Room, make_room, send
 
 __all__ = ["make_room"]
@@ -216,6 +222,53 @@ async def test_source_is_copied_whatever_its_keyframes_when_encoders_have_failed
     send(publication, source, 200)
     assert room.scene.is_copying()
     send(room.join(), Source(gop=RARE), 60)
+    assert room.scene.is_copying()
+
+
+OPTIONS = "bframes=3 open_gop={open_gop} keyint={keyint} keyint_min=25 scenecut=40 intra_refresh={refresh}"
+
+
+def note(
+    keyint: str = "50", *, open_gop: int = 0, refresh: int = 0, name: str = "x264 - core 165 r3"
+) -> bytes:
+    """Write what x264 has in front of its first picture."""
+    options = OPTIONS.format(keyint=keyint, open_gop=open_gop, refresh=refresh)
+    return b"\0\0\2\xa0\x06\x05\xff" + f"{name} - options: cabac=1 ref=3 {options} rc=abr\0".encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (note(), True),
+        (note("100"), True),
+        (note("101"), False),
+        (note("250"), False),
+        (note("infinite"), False),
+        (note("9" * 5000), False),
+        (note("\u00b2"), False),
+        (note(open_gop=1), False),
+        (note(refresh=1), False),
+        (note(name="x265"), False),
+        (b"", False),
+        (bytes(MAX_NOTE_BYTES) + note(), False),
+    ],
+)
+def test_what_x264_says(data: bytes, expected: bool) -> None:
+    assert announces_keyframes(Packet(VIDEO, 0, 0, data, is_keyframe=True)) is expected
+
+
+def test_what_x264_says_without_a_frame_rate_is_not_known() -> None:
+    assert not announces_keyframes(Packet(replace(VIDEO, frame_rate=None), 0, 0, note(), is_keyframe=True))
+    assert not announces_keyframes(Packet(AAC_48, 0, 0, note(), is_keyframe=True))
+
+
+async def test_x264_that_was_set_right_is_copied_at_once(make_room: MakeRoom) -> None:
+    room = make_room()
+    room.go_live()
+    publish(room, RARE).close(clean=True, reason="")
+    publication = room.join()
+    for packet in Source(gop=50).run(60):
+        publication.receive(replace(packet, data=note()) if packet.is_video else packet)
     assert room.scene.is_copying()
 
 
