@@ -89,6 +89,7 @@ class Timeline:
         self._newest = state.position
         self._step = 0
         self._last_cut_point = 0
+        self._cut_interval = 0  # between the last two places to cut, 0 before the second one
         self._anchor = (state.position, 0.0)
         self.has_media = False
         """Whether a part has been closed since this object was made."""
@@ -123,6 +124,11 @@ class Timeline:
         """Media sequence number of the next segment to be opened."""
         return self._next_msn
 
+    @property
+    def target_duration(self) -> int:
+        """The longest that a segment may be, in ticks."""
+        return self._config.target_duration_ticks
+
     def segment(self, msn: int) -> Segment | None:
         """Find a segment by its media sequence number."""
         index = msn - self._segments[0].msn if self._segments else -1
@@ -147,7 +153,7 @@ class Timeline:
         self._generation += 1
         self._anchor = (at, max(now, self._date_of(at)))
         self._newest = self._position = self._frontier = self._last_cut_point = at
-        self._step = 0
+        self._step = self._cut_interval = 0
         self._open_segment(at, is_discontinuity=not self._is_fresh)
         self._is_fresh = False
 
@@ -171,6 +177,7 @@ class Timeline:
             if self._is_due(dts):
                 self._cut(dts)
                 has_cut = True
+            self._cut_interval = dts - self._last_cut_point
             self._last_cut_point = dts
         self._step = dts - self._newest
         self._newest = self._position = dts
@@ -273,8 +280,19 @@ class Timeline:
     def _is_due(self, dts: int) -> bool:
         length = dts - self._require_open().start
         target = self._config.segment_ticks
-        next_cut = length + dts - self._last_cut_point
-        return length >= target or (length >= target / 2 and next_cut > target * (1 + CUT_TOLERANCE))
+        if length < target / 2 or length >= target:
+            return length >= target
+        latest = min(target * (1 + CUT_TOLERANCE), self._config.target_duration_ticks)
+        return self._is_irregular(dts) or length + dts - self._last_cut_point > latest
+
+    def _is_irregular(self, dts: int) -> bool:
+        """Tell whether nobody knows when the place to cut behind the one at `dts` comes: scene cuts set them.
+
+        Where every frame is one, frames may last as long as they like.
+        """
+        if not self._cut_interval or self._last_cut_point == self._newest:
+            return False
+        return abs(dts - self._last_cut_point - self._cut_interval) > CUT_TOLERANCE * self._cut_interval
 
     def _cut(self, at: int) -> None:
         segment = self._require_open()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
@@ -22,6 +23,7 @@ from .driver import Driver
 from .encoding import GAP_WARNING
 from .intake import Intake
 from .interlude import Screen
+from .keyframe_memory import announces_keyframes
 from .last_gop import LastGop
 from .plan import Tracks
 from .run import Run, VideoRun
@@ -86,6 +88,7 @@ class Broadcast:
         self._run: Run | None = None
         self._slate: SlateRun | None = None
         self._tracks = Tracks(None)
+        self._may_copy = True
         self._last_gop = LastGop()
         self._caption = RECONNECTING
         self._last_received = 0.0
@@ -126,14 +129,18 @@ class Broadcast:
         """The source's video track, once known."""
         return self._tracks.video
 
-    def begin_source(self, audio: AudioTrack | None = None, tracks: int | None = None) -> None:
+    def begin_source(
+        self, audio: AudioTrack | None = None, tracks: int | None = None, *, may_copy: bool = True
+    ) -> None:
         """Expect a new run of packets, of a new publisher or of the same one behind a jump.
 
         Args:
             audio: the track that it is known to have.
             tracks: video tracks that it is known to have, None when nobody knows.
+            may_copy: False when its keyframes are known to be too far apart.
         """
         self.end_source()
+        self._may_copy = may_copy
         self._intake = Intake(audio, tracks=tracks, needs_video=bool(self.rungs.names))
 
     def expect_tracks(self, count: int) -> None:
@@ -210,6 +217,9 @@ class Broadcast:
         tracks, held = intake.release()
         self._intake = None
         self._end_interlude()
+        # Whatever its keyframes are, a source is shown: where encoders have failed there is only the copy.
+        may_copy = self._may_copy or self.rungs.failure is not None or announces_keyframes(held[0])
+        tracks = replace(tracks, may_copy=may_copy)
         self._tracks = tracks
         at = max(self._timeline.position, START)
         make = VideoRun if tracks.video is not None else AudioRun
@@ -231,7 +241,7 @@ class Broadcast:
             self._last_gop.receive(packet)
         if not run.receive(packet):
             self._log.info("source restarted", reason="tracks changed, timestamps jumped, or encoders failed")
-            self.begin_source(run.tracks.audio, run.known_tracks)
+            self.begin_source(run.tracks.audio, run.known_tracks, may_copy=run.tracks.may_copy)
             self.receive(packet)
 
     def _end_interlude(self) -> None:

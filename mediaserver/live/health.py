@@ -125,6 +125,11 @@ class IngestHealth:
         self._dropped += count
         self._dropped_at = self._now
 
+    def keyframes(self) -> tuple[int, int]:
+        """Tell how far apart keyframes were at most, and of how much media that is known, in ticks."""
+        longest = max(self._cadence.longest_keyframe_interval or 0, self._cadence.since_keyframe)
+        return longest, self._cadence.grouped
+
     def report(self, now: float) -> HealthReport:
         """Sum up what is known at `now`."""
         rates = self._window.rates(now) if self._first is not None else None

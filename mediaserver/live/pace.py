@@ -120,6 +120,8 @@ class Cadence:
         self.longest_keyframe_interval: int | None = None
         self.since_keyframe = 0
         """Ticks since the last keyframe."""
+        self.grouped = 0
+        """Ticks of all frames between two keyframes so far."""
         self._has_keyframe = False
         self._last_dts: int | None = None
 
@@ -146,4 +148,5 @@ class Cadence:
         if self._has_keyframe:
             self.keyframe_interval = self.since_keyframe
             self.longest_keyframe_interval = max(self.longest_keyframe_interval or 0, self.since_keyframe)
+            self.grouped += self.since_keyframe
         self._has_keyframe, self.since_keyframe = True, 0

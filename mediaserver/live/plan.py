@@ -31,6 +31,8 @@ class Tracks:
     """Track id of the main video."""
     seen: int = 1
     """How many video tracks had been seen before the run. Whatever of them is not in it has its keyframes elsewhere."""
+    may_copy: bool = True
+    """Whether keyframes are near enough to each other, as far as anybody knows, for the source to be copied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +75,17 @@ def renditions_of(video: VideoTrack, quality: str) -> list[Rendition]:
     return rungs
 
 
-def feed_of(rendition: Rendition, tracks: Tracks, *, may_copy: bool = True) -> Feed:
+def feed_of(rendition: Rendition, tracks: Tracks, *, may_copy: bool | None = None) -> Feed:
     """Say what fills a rung.
 
     Args:
         rendition: as it was declared.
         tracks: of the run, with a video.
-        may_copy: False once the source has turned out to have too few keyframes.
+        may_copy: whether the source may be copied, whatever is known of its keyframes; None for what is.
     """
     video = tracks.video
+    if may_copy is None:
+        may_copy = tracks.may_copy
     if video is None:
         return None
     fits = min(video.width, video.height) <= SHORT_SIDE[rendition.quality] + TOLERANCE_PX

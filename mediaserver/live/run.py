@@ -13,12 +13,15 @@ from media.packet import AudioTrack, Packet, VideoTrack
 from .advice import MAX_KEYFRAME_INTERVAL
 from .clock import SourceClock, Times
 from .driver import Driver
+from .keyframe_memory import PROOF_S
 from .plan import Tracks
 
 log = structlog.get_logger(__name__)
 
 RARE_KEYFRAMES = "No keyframe for 4 s"
 REMEDY = "Set the keyframe interval to 2 s (OBS: Settings, Output, Keyframe Interval)"
+RARE_BEFORE = "Keyframes were more than 4 s apart when this key was used before"
+FORGIVING = f"When they come often enough for {PROOF_S} s, the next connection is copied again"
 
 MISALIGNED = "your own rendition has no keyframes where the main one has, so it is left out"
 
@@ -70,6 +73,7 @@ class VideoRun:
         self._known = {tracks.main_id, *tracks.companions}
         self._misaligned: set[int] = set()
         self._has_changed_tracks = False
+        self._keyframe_at = at
         self._has_rare_keyframes = False
         driver.begin(at, waited_s)
         clocks = {tracks.main_id: self._clock, **self._companions}
@@ -98,6 +102,8 @@ class VideoRun:
             found.append("No audio arrives: viewers hear silence.")
         if self._has_rare_keyframes:
             found.append(f"{RARE_KEYFRAMES}: the source's own quality is encoded anew. {REMEDY}.")
+        elif not self.tracks.may_copy:
+            found.append(f"{RARE_BEFORE}: the source's own quality is encoded anew. {REMEDY}. {FORGIVING}.")
         names = [*self._rungs.misaligned, *(f"Video track {number}" for number in sorted(self._misaligned))]
         found += [f"{name}: {MISALIGNED}." for name in names]
         return found
@@ -152,6 +158,8 @@ class VideoRun:
 
     def _receive_video(self, packet: Packet) -> None:
         times = self._clock.video(packet)
+        if packet.is_keyframe:
+            self._keyframe_at = times.dts
         can_cut = packet.is_keyframe or not self._rungs.is_copying
         has_cut = self._driver.advance(times.dts, can_cut=can_cut)
         if not has_cut and self._is_overdue(times.dts):
@@ -161,10 +169,14 @@ class VideoRun:
     def _is_overdue(self, dts: int) -> bool:
         if not self._rungs.is_copying or self._rungs.failure is not None:
             return False
-        return self._driver.open_length(dts) >= MAX_KEYFRAME_INTERVAL
+        if dts - self._keyframe_at >= MAX_KEYFRAME_INTERVAL:
+            return True
+        # Keyframes came close together, then none: with another frame the segment would be too long.
+        return self._driver.open_length(self._clock.end) > self._driver.timeline.target_duration
 
     def _encode_source(self, at: int) -> None:
         self._has_rare_keyframes = True
+        self.tracks = replace(self.tracks, may_copy=False)
         log.warning("the source's own quality is encoded from here on", reason=RARE_KEYFRAMES, remedy=REMEDY)
         self._driver.timeline.end_segment(at)
         self._driver.begin(at)

@@ -102,7 +102,8 @@ class Rungs:
         """Whether a new run would bring a rung back that failed encoders have left without media."""
         if self.failure is None or self.is_copying:
             return False
-        return any(isinstance(feed, Copy) for _, feed in self._feeds())
+        rungs = self._declared.renditions.values()
+        return any(isinstance(feed_of(rung, self._tracks, may_copy=True), Copy) for rung in rungs)
 
     @property
     def failure(self) -> str | None:

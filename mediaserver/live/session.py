@@ -19,6 +19,7 @@ from media.packet import AudioTrack, Packet
 from .broadcast import PAUSED, RECONNECTING, Broadcast
 from .health import HealthReport, IngestHealth
 from .intake import MAX_TRACKS
+from .keyframe_memory import KeyframeHabit
 from .load import Load
 from .takeover import Takeovers
 from .throttle import Throttle
@@ -48,8 +49,11 @@ class Graces:
 class Publication:
     """One publisher's connection to a session; the RTMP room's `Publication` port."""
 
-    def __init__(self, session: Session, peer: str, encoder: str, kick: Callable[[str], None]) -> None:
+    def __init__(
+        self, session: Session, peer: str, encoder: str, kick: Callable[[str], None], habit: KeyframeHabit
+    ) -> None:
         self._session = session
+        self._habit = habit
         self.peer = peer
         self.encoder = encoder
         self.kick = kick
@@ -107,8 +111,18 @@ class Publication:
             return report
         return replace(report, warnings=(HELD_BACK, *report.warnings))
 
+    def suits_copy(self) -> bool:
+        """Tell whether its keyframes come often enough, by what it or another with its key has sent so far."""
+        self.judge_keyframes()
+        return not self._habit.is_rare
+
+    def judge_keyframes(self) -> None:
+        """Remember for its key whether its keyframes come often enough."""
+        self._habit.judge(*self._health.keyframes())
+
     def close(self, clean: bool, reason: str) -> None:
         """End this publisher's part in the session."""
+        self.judge_keyframes()
         with self._kicking():
             self._session.detach(self, clean, reason)
 
@@ -177,7 +191,10 @@ class Session:
             return
         self.broadcast = make_broadcast()
         if self.publication is not None:
-            self.broadcast.begin_source(self.publication.audio, self.publication.tracks)
+            publication = self.publication
+            self.broadcast.begin_source(
+                publication.audio, publication.tracks, may_copy=publication.suits_copy()
+            )
         elif resumed:
             self._wait(self._graces.reconnect_s, "the encoder did not come back after the server's restart")
         else:
@@ -193,12 +210,13 @@ class Session:
             self._takeovers.note(self.clock(), self.publication.peer)
         previous, self.publication = self.publication, publication
         if previous is not None:
+            previous.judge_keyframes()
             self._log.info("publisher replaced", peer=previous.peer, by=publication.peer)
             self._on_error(f"another encoder ({publication.peer}) has connected with this key and taken over")
             previous.kick("another encoder has connected with the same stream key and has taken over")
         self._stop_waiting()
         if self.broadcast is not None:
-            self.broadcast.begin_source()
+            self.broadcast.begin_source(may_copy=publication.suits_copy())
         self._log.info("publisher connected", peer=publication.peer, encoder=publication.encoder)
 
     def receive(self, publication: Publication, packet: Packet) -> None:

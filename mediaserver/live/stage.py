@@ -26,6 +26,7 @@ from .broadcast import Broadcast
 from .checkpoint import CheckpointStore
 from .description import describe_health, describe_media
 from .interlude import MAX_MAKING, Interlude
+from .keyframe_memory import KeyframeMemory
 from .last_error import LastErrors
 from .load import Load
 from .past import SegmentRenderer
@@ -81,6 +82,7 @@ class Stage:
         self._slate_after_s = slate_after_s
         self._making = asyncio.Semaphore(MAX_MAKING)
         self._last_errors = LastErrors(wall_clock)
+        self._keyframes = KeyframeMemory()
         self._load = Load()
         self._wall_clock = wall_clock
         self._playback = playback
@@ -140,7 +142,8 @@ class Stage:
         if self._is_over(stream_id):
             raise StreamError("already_ended", "The stream has just ended.")
         session = self._session(stream_id)
-        publication = Publication(session, request.peer, request.encoder, kick)
+        habit = self._keyframes.habit(request.stream_key)
+        publication = Publication(session, request.peer, request.encoder, kick, habit)
         session.attach(publication)
         return publication
 

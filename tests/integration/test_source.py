@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from .playlist import parse_master, parse_media
-from .server import NEW_FFMPEG, Server, running
+from .server import NEW_FFMPEG, Server, encoder_args, running
 from .test_broadcast import decode, playlists
 
 OWN_RENDITIONS = (
@@ -69,3 +69,21 @@ async def test_sound_alone_is_a_broadcast(server: Server) -> None:
         assert master["audio/index.m3u8"]["CODECS"] == "mp4a.40.2"
         await server.wait_for(f"/hls/{stream['id']}/audio/index.m3u8", contains="#EXTINF")
         assert await decode(server, f"/hls/{stream['id']}/master.m3u8", 3) == ""
+
+
+async def test_rare_keyframes_are_remembered_until_the_encoder_says_better(server: Server) -> None:
+    stream = await server.create_stream(quality="360p")
+    seen = []
+    for gop_s, seconds in ((8.3, 6.0), (8.3, 1.0), (2.0, 1.0)):
+        async with running(NEW_FFMPEG, *encoder_args(server.publish_url(stream), gop_s=gop_s)):
+            for _ in range(50):
+                health = await server.api("GET", f"/streams/{stream['id']}/health")
+                if health["connected"] and (health["bitrate_bps"] or 0) > 0:
+                    break
+                await asyncio.sleep(0.2)
+            await asyncio.sleep(seconds)
+            health = await server.api("GET", f"/streams/{stream['id']}/health")
+            seen.append(
+                (health["rungs"][0]["kind"], any("encoded anew" in say for say in health["warnings"]))
+            )
+    assert seen == [("encoded", True), ("encoded", True), ("copied", False)]

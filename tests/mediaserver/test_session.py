@@ -10,6 +10,7 @@ import pytest
 from media.error import PeerError, StreamError
 from media.packet import Packet
 from mediaserver.live.broadcast import Broadcast
+from mediaserver.live.keyframe_memory import KeyframeHabit
 from mediaserver.live.load import Load
 from mediaserver.live.session import Graces, Publication, Session
 from mediaserver.live.takeover import MAX_TAKEOVERS
@@ -30,6 +31,8 @@ class Room:
     expired: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     kicked: list[str] = field(default_factory=list)
+    habit: KeyframeHabit = field(default_factory=KeyframeHabit)
+    """Of the key that all publishers use."""
 
     def join(self, name: str = "first", *, closes: bool = False) -> Publication:
         """Connect a publisher; `closes` for one whose kick ends it within the call."""
@@ -39,7 +42,7 @@ class Room:
             if closes:
                 publication.close(clean=False, reason="the connection was lost")
 
-        publication = Publication(self.session, name, "test", kick)
+        publication = Publication(self.session, name, "test", kick, self.habit)
         self.session.attach(publication)
         return publication
 
