@@ -35,7 +35,9 @@ def source(folder: Path, gop_s: int) -> Path:
     """Encode the clip as 1080p30 of 6 Mbit/s."""
     path = folder / f"gop{gop_s}.flv"
     rate = "-b:v 6000k -maxrate 6000k -bufsize 6000k"
-    video = f"-vf scale=-2:1080,fps=30 -c:v libx264 -preset veryfast -g {30 * gop_s} -bf 2 {rate} -sc_threshold 0"
+    video = (
+        f"-vf scale=-2:1080,fps=30 -c:v libx264 -preset veryfast -g {30 * gop_s} -bf 2 {rate} -sc_threshold 0"
+    )
     command = [FFMPEG, "-v", "error", "-stream_loop", "-1", "-i", str(clip()), "-t", "20"]
     audio = "-c:a aac -b:a 128k -ac 2 -ar 48000"
     subprocess.run([*command, *video.split(), "-pix_fmt", "yuv420p", *audio.split(), str(path)], check=True)
@@ -89,7 +91,9 @@ async def run(rounds: int, folder: Path) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=3)
     with tempfile.TemporaryDirectory() as folder:
         result = asyncio.run(run(parser.parse_args().rounds, Path(folder)))
