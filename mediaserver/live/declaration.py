@@ -14,7 +14,7 @@ from hls.writer import VideoWriter
 from media.aac import STEREO_48K
 from media.packet import AudioTrack, VideoTrack
 from media.rendition import LADDER, Rendition
-from transcode.rung import RungSpec, codec_string, peak_bitrate_bps
+from transcode.rung import DEFAULT_FRAME_RATE, MAX_FRAME_RATE, RungSpec, codec_string, peak_bitrate_bps
 
 from .plan import Copy, Feed, Tracks, feed_of, renditions_of, spec_of
 from .sound import Sound, suits_copy
@@ -78,7 +78,7 @@ class Declaration:
             rung.name,
             width=rung.width,
             height=rung.height,
-            frame_rate=spec.frame_rate,
+            frame_rate=_frame_rate(spec, feed),
             codec_string=feed.track.codec_string if isinstance(feed, Copy) else codec_string(spec),
             bandwidth_bps=self._bandwidth_bps(spec, feed),
         )
@@ -89,7 +89,7 @@ class Declaration:
             carried = rung if isinstance(feed, Copy) else feed.rendition
             spec = spec_of(carried, video)
             self._output.redeclare(
-                rung.name, frame_rate=spec.frame_rate, bandwidth_bps=self._bandwidth_bps(spec, feed)
+                rung.name, frame_rate=_frame_rate(spec, feed), bandwidth_bps=self._bandwidth_bps(spec, feed)
             )
 
     def _bandwidth_bps(self, spec: RungSpec, feed: Feed) -> int:
@@ -98,6 +98,13 @@ class Declaration:
         if isinstance(feed, Copy) and feed.track.bitrate_bps is not None:
             bandwidth = int(feed.track.bitrate_bps * COPY_HEADROOM)
         return bandwidth + AUDIO_BANDWIDTH_BPS
+
+
+def _frame_rate(spec: RungSpec, feed: Feed) -> Fraction:
+    """Say how many frames a second there are: a copy has all of its source's, a small encoded rung may have half."""
+    if not isinstance(feed, Copy):
+        return spec.frame_rate
+    return min(feed.track.frame_rate or DEFAULT_FRAME_RATE, MAX_FRAME_RATE)
 
 
 def _audio_of(track: AudioTrack | None) -> AudioTrack:
