@@ -39,8 +39,8 @@ MAX_SPECS = 8
 
 
 SHED_LINGER_S = 120.0
-"""How long a rung that was shed is wanted though nobody can ask for it. Then it is offered again, and whoever comes wakes
-it if the machine can carry it."""
+"""How long a rung that was shed is wanted though nobody can ask for it. Then it is offered again, and whoever comes
+wakes it if the machine can carry it."""
 
 
 class Phase(Enum):
