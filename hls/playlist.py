@@ -55,7 +55,8 @@ def _variant(variant: VariantView, audio: AudioView | None) -> list[str]:
     return [
         f"#EXT-X-STREAM-INF:BANDWIDTH={variant.bandwidth_bps},AVERAGE-BANDWIDTH={variant.average_bandwidth_bps},"
         f'CODECS="{codecs}",RESOLUTION={variant.width}x{variant.height},'
-        f"FRAME-RATE={float(variant.frame_rate):.3f}{group}",
+        # Otherwise Shaka looks for captions, also in the segment that is not complete, and fails there.
+        f"FRAME-RATE={float(variant.frame_rate):.3f}{group},CLOSED-CAPTIONS=NONE",
         f"{variant.name}/index.m3u8",
     ]
 

@@ -281,7 +281,9 @@ class TestSoundAlone:
         text = render_multivariant(multivariant(output))
         assert text.count("#EXT-X-STREAM-INF") == 1
         assert 'TYPE=AUDIO,GROUP-ID="audio"' in text
-        assert 'RESOLUTION=64x36,FRAME-RATE=10.000,AUDIO="audio"\n720p/index.m3u8' in text
+        assert (
+            'RESOLUTION=64x36,FRAME-RATE=10.000,AUDIO="audio",CLOSED-CAPTIONS=NONE\n720p/index.m3u8' in text
+        )
 
     def test_sound_that_joins_a_video_is_listed_once_it_is_there(self) -> None:
         output = HlsOutput(HlsConfig())

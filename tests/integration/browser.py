@@ -201,11 +201,16 @@ class Browser:
 
     async def watch(self, url: str, size: tuple[int, int] = DESKTOP) -> WatchPage:
         """Open an address in a new page of some size."""
-        page = await self._context.new_page()
-        await page.set_viewport_size({"width": size[0], "height": size[1]})
+        page = await self.blank(size)
         watch = WatchPage(page)
         await page.goto(url, wait_until="domcontentloaded")
         return watch
+
+    async def blank(self, size: tuple[int, int] = DESKTOP) -> Page:
+        """Open an empty page of some size."""
+        page = await self._context.new_page()
+        await page.set_viewport_size({"width": size[0], "height": size[1]})
+        return page
 
 
 @asynccontextmanager

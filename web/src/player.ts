@@ -1,4 +1,5 @@
 import Hls, { type ErrorData, ErrorTypes, Events, type HlsConfig, type LevelDetails, type LoaderResponse } from "hls.js";
+import { ShedLevels, standIn } from "./shed";
 import { bufferAhead, levelName, type PlayerStats, StallMeter } from "./stats";
 
 /** Further behind its target than this, playback jumps to the live edge: a little faster would take too long. */
@@ -22,7 +23,10 @@ const CONFIG: Partial<HlsConfig> = {
   liveSyncOnStallIncrease: 0.1,
   testBandwidth: false,
   abrEwmaDefaultEstimate: 3_000_000,
-  capLevelToPlayerSize: true,
+  // The server encodes a rung when somebody asks for it, and the first one listed is there anyway: who arrives takes
+  // that one, and only the bandwidth leads away from it.
+  capLevelToPlayerSize: false,
+  errorPenaltyExpireMs: 30_000, // else a rung that was a gap once is never chosen again
   maxBufferLength: 20,
   backBufferLength: 20,
   playlistLoadPolicy: {
@@ -55,6 +59,8 @@ export class Player {
   private readonly hls: Hls | null;
   private readonly stalls = new StallMeter();
   private readonly errors: string[] = [];
+  private readonly shed: ShedLevels;
+  private chosen = -1;
   private readonly listeners = new AbortController();
   private readonly timer: number;
   private recoveredAt = -Infinity;
@@ -69,6 +75,10 @@ export class Player {
     private readonly events: PlayerEvents,
   ) {
     this.listen();
+    this.shed = new ShedLevels(
+      (level) => this.hls?.levels[level]?.uri ?? "",
+      () => this.applyLevel(),
+    );
     this.hls = Hls.isSupported() ? this.attachHls(url) : null;
     if (!this.hls) video.src = url;
     this.timer = window.setInterval(() => this.keepUp(), TICK_MS);
@@ -86,7 +96,8 @@ export class Player {
 
   /** Choose a rung by name; null leaves the choice to the bandwidth. */
   chooseLevel(name: string | null): void {
-    if (this.hls) this.hls.nextLevel = name === null ? -1 : this.levels.indexOf(name);
+    this.chosen = name === null ? -1 : this.levels.indexOf(name);
+    this.applyLevel();
   }
 
   /** Seconds behind what the player aims at; 0 when not known. */
@@ -109,7 +120,7 @@ export class Player {
       targetLatency: hls?.targetLatency ?? null,
       level: shown ? levelName(shown) : null,
       levels: this.levels,
-      auto: hls?.autoLevelEnabled ?? true,
+      auto: this.chosen < 0,
       currentTime: video.currentTime,
       buffer: bufferAhead(video.buffered, video.currentTime),
       droppedFrames: quality.droppedVideoFrames,
@@ -124,6 +135,7 @@ export class Player {
 
   destroy(): void {
     clearInterval(this.timer);
+    this.shed.close();
     this.listeners.abort();
     this.hls?.destroy();
     if (!this.hls) this.video.removeAttribute("src");
@@ -136,11 +148,25 @@ export class Player {
       hls.startLoad();
       this.events.onLevels(this.levels);
     });
-    hls.on(Events.LEVEL_UPDATED, (_event, { details }) => this.onPlaylist(details));
+    hls.on(Events.LEVEL_UPDATED, (_event, { details, level }) => {
+      this.onPlaylist(details);
+      this.shed.note(level, details);
+    });
     hls.on(Events.ERROR, (_event, data) => this.onError(hls, data));
     hls.attachMedia(this.video);
     hls.loadSource(url);
     return hls;
+  }
+
+  /** Load the rung that was chosen, or one that stands in for it; what is buffered is played, so nothing stalls. */
+  private applyLevel(): void {
+    const { hls, chosen } = this;
+    if (!hls) return;
+    const shed = this.shed.all;
+    const lowest = Math.min(...shed);
+    hls.autoLevelCapping = shed.size && lowest > 0 ? lowest - 1 : -1;
+    if (chosen >= 0) hls.loadLevel = shed.has(chosen) ? standIn(chosen, hls.levels.length, shed) : chosen;
+    else hls.loadLevel = shed.has(0) ? standIn(0, hls.levels.length, shed) : -1;
   }
 
   private listen(): void {
