@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import NamedTuple
 
 import structlog
 
@@ -54,9 +55,21 @@ class Phase(Enum):
     SHED = "shed"
 
 
+class AskedRung(NamedTuple):
+    """A rung that is asked for now."""
+
+    spec: RungSpec
+    own_preset: str
+    """What the table says; the spec may have a cheaper one."""
+    is_shed: bool
+    requests: float
+    """A second, of late."""
+
+
 @dataclass(slots=True, eq=False)
 class _Rung:
     spec: RungSpec
+    own_preset: str
     phase: Phase = Phase.DORMANT
     is_known: bool = False
     """Whether its writer has its track, so that parts can be promised."""
@@ -121,8 +134,10 @@ class Ladder:
 
     def begin(self, spec: RungSpec, at: int) -> None:
         """Let encoders fill a rung from `at` on, where a segment begins."""
-        rung = self._rungs.setdefault(spec.name, _Rung(spec))
+        rung = self._rungs.setdefault(spec.name, _Rung(spec, spec.preset))
         self._carried.add(spec.name)
+        preset = rung.spec.preset if spec == replace(rung.spec, preset=rung.own_preset) else spec.preset
+        rung.own_preset, spec = spec.preset, replace(spec, preset=preset)
         rung.is_known = rung.is_known and spec == rung.spec
         rung.spec = spec
         rung.specs.append((at, spec))
@@ -189,6 +204,15 @@ class Ladder:
             self._past.make(spec, item, Priority.LIVE if is_near else Priority.REWIND)
 
     # What the machine can carry.
+
+    def asked(self) -> list[AskedRung]:
+        """List the rungs that are asked for, made or not."""
+        now = self._clock()
+        return [
+            AskedRung(rung.spec, rung.own_preset, rung.is_shed, self.demand.rate(rung.spec.name, now))
+            for rung in self._present()
+            if rung.phase in (Phase.AWAKE, Phase.WAITING, Phase.SHED)
+        ]
 
     def shed(self, name: str, *, at_once: bool = False) -> None:
         """Make a rung no more, from the next segment on or at once: its parts are gaps."""

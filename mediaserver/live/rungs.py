@@ -17,6 +17,7 @@ from transcode.rung import RungSpec
 from transcode.slate import SlateRung
 from transcode.supervisor import WorkerPool
 
+from .burden import Burden
 from .copied_rungs import CopiedRungs
 from .declaration import Declaration
 from .encoding import Encoding
@@ -68,6 +69,14 @@ class Rungs:
             stream_id, output, pool, self._declared, on_tail=self._on_tail, on_stopped=self._on_stopped
         )
         self._ladder = Ladder(stream_id, output, self._declared, self._encoding, renderer)
+        self.burden = Burden(
+            stream_id,
+            self._ladder,
+            self._encoding,
+            video=lambda: self._tracks.video,
+            has_copy=lambda: self.is_copying,
+        )
+        """The encoders, as the machine's governor sees and steers them."""
         self._copied = CopiedRungs(output.timeline, self._declared, self._encoding)
         self._tracks = Tracks(None)
 
