@@ -135,7 +135,7 @@ def theirs(path: Path, specs: Sequence[RungSpec]) -> list[str]:
     for index, spec in enumerate(specs):
         is_last = index == len(specs) - 1
         split = f"[out{index}]" if is_last else f",split=2[out{index}][next{index}]"
-        chain.append(f"{source}scale={spec.width}:{spec.height}:flags=bilinear{split}")
+        chain.append(f"{source}scale={spec.width}:{spec.height}:flags=bicublin{split}")
         source = f"[next{index}]"
     command = [
         FFMPEG,

@@ -48,11 +48,17 @@ class RungHealth(BaseModel):
     """What a rung is made of at the moment."""
 
     name: str = Field(description="`2160p` … `144p`, or a copied twin such as `1080p-hevc`.")
-    kind: Literal["copied", "encoded", "idle", "slate"] = Field(
-        description="The source's own bits; encoded; nothing can fill it; the slate of a lost encoder."
+    kind: Literal["copied", "encoded", "dormant", "shed", "idle", "slate"] = Field(
+        description="The source's own bits; encoded; made once somebody watches; left out until the machine has time "
+        "again; nothing can fill it; the slate of a lost encoder."
     )
     width: int = Field(description="Pixels.")
     height: int = Field(description="Pixels.")
+    quality_db: float | None = Field(
+        None,
+        description="PSNR of brightness over the last seconds, against what was encoded: 35 shows flaws, 40 and more "
+        "few of them. Null when the rung is not encoded at the moment, or its encoder does not measure.",
+    )
 
 
 class LastError(BaseModel):

@@ -43,6 +43,10 @@ class EncodedRung:
         """Queue a picture for the encoder's thread; order is kept."""
         return self._thread.submit(self._encode, picture, pts, is_keyframe)
 
+    def measure(self) -> Future[float | None]:
+        """Ask for the PSNR in dB of the pictures queued since the last call, None when nobody knows it."""
+        return self._thread.submit(self._encoder.quality.take)
+
     def close(self) -> None:
         """End the thread when the pictures that it has are done."""
         self._thread.shutdown(wait=False)

@@ -180,6 +180,15 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Quality:
+    """Worker: how good the pictures before `pts` are, since the last such message."""
+
+    pts: int
+    rungs: tuple[tuple[str, float], ...]
+    """PSNR of luma in dB, of each rung whose encoder measures it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """Worker: an error that it knew of; it ends now."""
 
@@ -189,5 +198,5 @@ class Failed:
 Message = (
     SetTrack | Media | Activate | Deactivate | ActivateAudio | DeactivateAudio | ForceKeyframe | Flush | Skip | Ping
     | DrawSlate | Ready | RungOpened | Frames | EncodedAudio | SlateDrawn | Progress | Failed
-    | Reset
+    | Reset | Quality
 )  # fmt: skip

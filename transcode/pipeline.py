@@ -24,11 +24,13 @@ from transcode.message import (
     Frames,
     Media,
     Message,
+    Quality,
     Reset,
     RungOpened,
     SetTrack,
     Skip,
 )
+from transcode.quality import REPORT_TICKS
 from transcode.scaler import Scaler
 from transcode.succession import Succession
 from transcode.video_decoder import VideoDecoder
@@ -49,6 +51,7 @@ class Pipeline:
         self._newest: VideoFrame | None = None
         self._audio = AudioDecoder()
         self._rungs: dict[str, Succession] = {}
+        self._quality_due: int | None = None
         self._outputs: dict[str, AudioEncoder] = {}
 
     @property
@@ -120,6 +123,7 @@ class Pipeline:
         self._rungs.clear()
         self._outputs.clear()
         self._video, self._audio, self._newest = VideoDecoder(), AudioDecoder(), None
+        self._quality_due = None
 
     def _activate(self, encoder: EncodedRung) -> Iterator[Result]:
         name = encoder.spec.name
@@ -144,6 +148,8 @@ class Pipeline:
                     yield _opened(encoder)
             self._newest = frame
             yield self._encode(frame, pts)
+            if self._is_quality_due(pts):
+                yield self._measure(pts)
 
     def _encode(self, frame: VideoFrame, pts: int) -> Result:
         wanted = [(size, rung) for rung in self._rungs.values() if (size := rung.size_at(pts))]
@@ -153,6 +159,17 @@ class Pipeline:
         # Only now: an encoder writes to its picture, from which the next smaller one has just been scaled.
         pending = [rung.encode(picture, pts) for (_, rung), picture in zip(wanted, pictures, strict=True)]
         return lambda: Frames(pts, tuple(future.result() for future in pending))
+
+    def _is_quality_due(self, pts: int) -> bool:
+        due = self._quality_due
+        if due is not None and pts < due:
+            return False
+        self._quality_due = pts + REPORT_TICKS
+        return due is not None
+
+    def _measure(self, pts: int) -> Result:
+        pending = [(name, rung.measure()) for name, rung in self._rungs.items()]
+        return lambda: Quality(pts, tuple((n, value) for n, future in pending if (value := future.result())))
 
     def _draw_slate(self, order: DrawSlate) -> Iterator[Result]:
         from transcode.slate_drawing import draw_slate  # noqa: PLC0415 - who encodes live does without Pillow

@@ -26,6 +26,8 @@ class TranscoderStats:
     """CPU seconds per second of media for decoding, scaling and sound, None when unknown."""
     costs: Mapping[str, float] = field(default_factory=dict)
     """CPU seconds per second of media for each rung's encoder, as far as it is known."""
+    quality: Mapping[str, float] = field(default_factory=dict)
+    """PSNR in dB of each rung against what its encoder was given, over the last seconds, as far as it is known."""
 
 
 class TranscoderSink(Protocol):

@@ -1,6 +1,6 @@
 """From a decoded picture to the pictures of all rungs: 8-bit 4:2:0, BT.709, limited range, square samples.
 
-A cascade: each rung is scaled from the next larger one, bilinear on one thread, which costs a half to a third of
+A cascade: each rung is scaled from the next larger one, on one thread, which costs a half to a third of
 scaling each from the source. The first step alone converts format, colours and shape; it is replaced whenever the
 source changes, while a rung keeps its size for good.
 """
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 PIXEL_FORMAT = "yuv420p"
+
+INTERPOLATION = Interpolation.BICUBLIN
+"""Bicubic for brightness, bilinear for colour. Bilinear alone is a tenth cheaper and loses so much in every step of the
+cascade that it is seen: 36 dB instead of 48 against a Lanczos filter, on the fourth."""
 
 ASPECT_TOLERANCE = Fraction(1, 50)
 """Sides are rounded to even numbers: a difference in shape below 2 % is that (or invisible) and is stretched away."""
@@ -160,9 +164,7 @@ def _even(value: Fraction) -> int:
 
 
 def _resize(step: VideoReformatter, picture: VideoFrame, width: int, height: int) -> VideoFrame:
-    return step.reformat(
-        picture, width, height, PIXEL_FORMAT, interpolation=Interpolation.BILINEAR, threads=1
-    )
+    return step.reformat(picture, width, height, PIXEL_FORMAT, interpolation=INTERPOLATION, threads=1)
 
 
 def _to_rgb(step: VideoReformatter, frame: VideoFrame, width: int, height: int) -> VideoFrame:
@@ -173,7 +175,7 @@ def _to_rgb(step: VideoReformatter, frame: VideoFrame, width: int, height: int) 
         height,
         RGB_FORMAT,
         src_colorspace=_MATRIX.get(frame.colorspace, Colorspace.BT2020),
-        interpolation=Interpolation.BILINEAR,
+        interpolation=INTERPOLATION,
         src_color_range=_range_of(frame),
         dst_color_range=ColorRange.JPEG.value,
         threads=1,
@@ -193,7 +195,7 @@ def _convert(step: VideoReformatter, frame: VideoFrame, width: int, height: int)
         PIXEL_FORMAT,
         src_colorspace=_MATRIX.get(frame.colorspace, Colorspace.ITU709),
         dst_colorspace=Colorspace.ITU709,
-        interpolation=Interpolation.BILINEAR,
+        interpolation=INTERPOLATION,
         src_color_range=_range_of(frame),
         dst_color_range=ColorRange.MPEG.value,
         dst_color_trc=ColorTrc.BT709,

@@ -91,6 +91,10 @@ class Succession:
         is_ordered = bool(self._keyframes) and self._keyframes[0] <= pts
         return is_ordered or self._encoders[0] is not self._last
 
+    def measure(self) -> Future[float | None]:
+        """Ask for the quality of the present encoder's pictures since the last call."""
+        return self._encoders[0].measure()
+
     def close(self) -> None:
         """End all encoders when the pictures that they have are done."""
         for encoder in self._encoders:

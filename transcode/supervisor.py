@@ -19,9 +19,10 @@ from transcode.backlog import NOTHING_DELIVERED, Backlog
 from transcode.crash import CrashHistory, Verdict
 from transcode.delivery import Delivery
 from transcode.gap import Gap
-from transcode.message import EncodedAudio, Flush, Frames, Message, Progress, RungOpened, Skip
+from transcode.message import EncodedAudio, Flush, Frames, Message, Progress, Quality, RungOpened, Skip
 from transcode.pool import WorkerPool
 from transcode.port import TranscoderSink, TranscoderStats
+from transcode.quality import QualityFigures
 from transcode.rung import RungSpec
 from transcode.session import WorkerSession
 from transcode.wanted import Wanted
@@ -54,6 +55,7 @@ class Transcoder:
         self._wanted = Wanted()
         self._crashes = CrashHistory()
         self._delivery = Delivery(sink, self._wanted)
+        self._quality = QualityFigures()
         self._session: WorkerSession | None = None
         self._taking: asyncio.Task[None] | None = None
         self._flushes = 0
@@ -79,6 +81,7 @@ class Transcoder:
             decode_errors=session.progress.decode_errors if session else 0,
             base_cost=session.meters.base_cost if session else None,
             costs=session.meters.costs if session else {},
+            quality=self._quality.rungs,
         )
 
     @property
@@ -115,6 +118,7 @@ class Transcoder:
     def deactivate(self, name: str) -> None:
         """Stop encoding a rung; frames of it that are on their way are not delivered."""
         if name in self._wanted.rungs:
+            self._quality.forget(name)
             self._delivery.close_rung(name)
             self._command(self._wanted.deactivate(name))
 
@@ -179,6 +183,8 @@ class Transcoder:
                 self._backlog.deliver_audio(self._wanted.audio_pts)
             case Progress() if self._session is not None:
                 self._session.advance(message)
+            case Quality():
+                self._quality.add(message, self._wanted.rungs)
             case RungOpened():
                 if self._session is not None:
                     self._session.meters.restart(message.rung)

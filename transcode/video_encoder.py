@@ -11,6 +11,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 
 from media.error import TranscodeError
 from transcode.filter import TIME_BASE
+from transcode.quality import QualityMeter
 from transcode.rung import PINNED, RungSpec
 from transcode.scaler import PIXEL_FORMAT
 
@@ -39,6 +40,7 @@ class VideoEncoder:
 
     def __init__(self, spec: RungSpec, *, is_still: bool = False) -> None:
         self.spec = spec
+        self.quality = QualityMeter(spec.width, spec.height)
         self._codec = _open(spec, is_still=is_still)
 
     @property
@@ -58,6 +60,7 @@ class VideoEncoder:
         packets = self._codec.encode(picture)
         if len(packets) != 1 or packets[0].pts != pts or packets[0].is_keyframe != is_keyframe:
             raise TranscodeError(f"x264 broke the order of pictures on rung {self.spec.name}")
+        self.quality.add(packets[0])
         return bytes(packets[0])
 
 
@@ -70,7 +73,7 @@ def _open(spec: RungSpec, *, is_still: bool) -> VideoCodecContext:
     codec.color_range = ColorRange.MPEG
     codec.colorspace = MATRIX_BT709
     codec.color_primaries, codec.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
-    codec.flags |= Flags.global_header
+    codec.flags |= Flags.global_header | Flags.psnr
     codec.options = {
         "preset": spec.preset,
         "tune": "zerolatency",

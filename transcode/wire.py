@@ -33,6 +33,7 @@ from transcode.message import (
     Message,
     Ping,
     Progress,
+    Quality,
     Ready,
     Reset,
     RungOpened,
@@ -240,6 +241,11 @@ def _read_progress(body: bytes) -> Progress:
     return Progress(consumed, busy_us, errors, dropped, base_us, tuple(costs))
 
 
+def _read_quality(body: bytes) -> Quality:
+    values = json.loads(body)
+    return Quality(int(values["pts"]), tuple((str(name), float(value)) for name, value in values["rungs"]))
+
+
 def _numbers(layout: struct.Struct) -> Callable[[Any], bytes]:
     return lambda message: layout.pack(*(getattr(message, name) for name in message.__dataclass_fields__))
 
@@ -266,6 +272,7 @@ _CODECS: tuple[_Codec, ...] = (
     (38, SlateDrawn, _write_drawn, _read_drawn),
     (37, Failed, _write_json, lambda body: Failed(**json.loads(body))),
     (12, Reset, _write_json, lambda _body: Reset()),
+    (39, Quality, _write_json, _read_quality),
 )
 
 _WRITERS = {kind: (code, write) for code, kind, write, _ in _CODECS}

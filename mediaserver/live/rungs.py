@@ -38,6 +38,8 @@ class RungState(NamedTuple):
     when it cannot be made at present, `idle` when nothing fills it."""
     width: int
     height: int
+    quality_db: float | None = None
+    """PSNR of luma of its last pictures against what its encoder was given, None when it is not encoded."""
 
 
 class Rungs:
@@ -132,10 +134,13 @@ class Rungs:
     def states(self) -> list[RungState]:
         """Describe every rung, best first."""
         found = []
+        quality = self.stats.quality
         for name, rendition in self._declared.renditions.items():
             track: VideoTrack | None = self._declared.writers[name].newest_track
             width, height = (track.width, track.height) if track else (rendition.width, rendition.height)
-            found.append(RungState(name, self._kind(name), width, height))
+            kind = self._kind(name)
+            quality_db = round(quality[name], 1) if kind == "encoded" and name in quality else None
+            found.append(RungState(name, kind, width, height, quality_db))
         return found
 
     def _kind(self, name: str) -> str:

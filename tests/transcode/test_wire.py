@@ -23,6 +23,7 @@ from transcode.message import (
     Message,
     Ping,
     Progress,
+    Quality,
     Ready,
     Reset,
     RungOpened,
@@ -63,6 +64,8 @@ CASES: list[Message] = [
     Failed("x264 went home: ä"),
     SetTrack(VideoTrack("h264", b"\x01", "avc1.64001f", 2, 2), threads=4),
     Reset(),
+    Quality(-180_000, (("480p", 38.25), ("144p", 99.0))),
+    Quality(180_000, ()),
 ]
 
 
