@@ -9,7 +9,8 @@ from transcode.cost import cheaper_presets, decode_cost, encode_cost, worth
 from transcode.governed import BroadcastLoad, RungLoad
 
 from .encoding import Encoding
-from .ladder import AskedRung, Ladder
+from .ladder import Ladder
+from .ladder_rung import AskedRung
 
 
 class Burden:

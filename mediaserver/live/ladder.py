@@ -12,78 +12,30 @@ promised before is made by `past` when it is asked for.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
-from enum import Enum
-from typing import NamedTuple
+from dataclasses import replace
 
 import structlog
 
 from hls.output import HlsOutput
 from hls.variant import VariantState
-from media.error import TranscodeError
+from media.packet import VideoTrack
 from transcode.render import Priority
 from transcode.rung import RungSpec
 
 from .declaration import Declaration
 from .demand import Demand
 from .encoding import Encoding
+from .introduction import Introduction
+from .ladder_rung import AskedRung, LadderRung, Phase
 from .past import Past, SegmentRenderer
 
 log = structlog.get_logger(__name__)
 
-MAX_SPECS = 8
-"""What a rung has been, over the runs whose segments may still be asked for."""
-
-
 SHED_LINGER_S = 120.0
 """How long a rung that was shed is wanted though nobody can ask for it. Then it is offered again, and whoever comes
 wakes it if the machine can carry it."""
-
-
-class Phase(Enum):
-    """Whether a rung is made."""
-
-    DORMANT = "dormant"
-    WAITING = "waiting"
-    """It begins with the next segment."""
-    AWAKE = "encoded"
-    STOPPING = "stopping"
-    SHED = "shed"
-
-
-class AskedRung(NamedTuple):
-    """A rung that is asked for now."""
-
-    spec: RungSpec
-    own_preset: str
-    """What the table says; the spec may have a cheaper one."""
-    is_shed: bool
-    requests: float
-    """A second, of late."""
-
-
-@dataclass(slots=True, eq=False)
-class _Rung:
-    spec: RungSpec
-    own_preset: str
-    phase: Phase = Phase.DORMANT
-    is_known: bool = False
-    """Whether its writer has its track, so that parts can be promised."""
-    awake_from: int = 0
-    """Where what is made live begins."""
-    shed_at: float | None = None
-    """Since when it is not to be made, on the ladder's clock."""
-    specs: deque[tuple[int, RungSpec]] = field(default_factory=lambda: deque(maxlen=MAX_SPECS))
-    """What it has been, with where that began."""
-
-    @property
-    def is_shed(self) -> bool:
-        """Whether it is not to be made."""
-        return self.shed_at is not None
 
 
 class Ladder:
@@ -116,12 +68,14 @@ class Ladder:
         self._declared = declared
         self._encoding = encoding
         self._renderer = renderer
-        self._past = Past(stream_id, declared, renderer, self._on_made) if renderer is not None else None
+        self._past = None if renderer is None else Past(stream_id, declared, renderer, self._on_made)
+        self._introduction = (
+            None if renderer is None else Introduction(stream_id, renderer, self._unknown, self._on_known)
+        )
         self._admit = admit
         self._clock = clock
-        self._rungs: dict[str, _Rung] = {}
+        self._rungs: dict[str, LadderRung] = {}
         self._carried: set[str] = set()  # the rungs that this run fills by encoders
-        self._learning: set[asyncio.Task[None]] = set()
         self._filled_until = 0
         self.demand = Demand()
         output.on_request = self.on_request
@@ -134,27 +88,22 @@ class Ladder:
 
     def begin(self, spec: RungSpec, at: int) -> None:
         """Let encoders fill a rung from `at` on, where a segment begins."""
-        rung = self._rungs.setdefault(spec.name, _Rung(spec, spec.preset))
+        rung = self._rungs.setdefault(spec.name, LadderRung(spec, spec.preset))
         self._carried.add(spec.name)
-        preset = rung.spec.preset if spec == replace(rung.spec, preset=rung.own_preset) else spec.preset
-        rung.own_preset, spec = spec.preset, replace(spec, preset=preset)
-        rung.is_known = rung.is_known and spec == rung.spec
-        rung.spec = spec
-        rung.specs.append((at, spec))
+        rung.become(spec, at)
         self._begin(rung, at)
 
-    def leave(self, names: Collection[str] | None = None) -> None:
-        """Take note that something else fills these rungs from now on, or all."""
-        for name in self._carried if names is None else names:
-            if name in self._rungs:
-                self._rungs[name].phase = Phase.DORMANT
-                self._output.set_state(name, VariantState.ACTIVE)
-        self._carried -= self._carried if names is None else set(names)
+    def leave(self, names: Collection[str]) -> None:
+        """Take note that something else fills these rungs from now on."""
+        for name in self._carried.intersection(names):
+            self._rungs[name].phase = Phase.DORMANT
+            self._output.set_state(name, VariantState.ACTIVE)
+        self._carried.difference_update(names)
 
     def cut(self, at: int) -> None:
         """Let rungs begin and stop: a segment begins at `at`, whose frame has not come."""
         for rung in self._present():
-            name = rung.spec.name
+            name = rung.name
             if rung.phase is Phase.WAITING:
                 self._declared.writers[name].promise(at)
                 self._wake_at(rung, at)
@@ -182,9 +131,8 @@ class Ladder:
 
     async def close(self) -> None:
         """Let nothing wake any more; what has been promised is still made: players read the end of a broadcast."""
-        for task in self._learning:
-            task.cancel()
-        await asyncio.gather(*self._learning, return_exceptions=True)
+        if self._introduction is not None:
+            await self._introduction.close()
 
     # Demand.
 
@@ -199,8 +147,8 @@ class Ladder:
         item = self._declared.writers[name].rendition.item(msn)
         if item is None or not item.segment.is_closed:
             self._wake(rung)
-        elif item.is_promised and not item.has_bytes and not self._comes(rung, item.segment.start):
-            spec = next((spec for at, spec in reversed(rung.specs) if at <= item.segment.start), rung.spec)
+        elif item.is_promised and not item.has_bytes and not rung.comes_live(item.segment.start):
+            spec = rung.spec_at(item.segment.start)
             self._past.make(spec, item, Priority.LIVE if is_near else Priority.REWIND)
 
     # What the machine can carry.
@@ -209,7 +157,7 @@ class Ladder:
         """List the rungs that are asked for, made or not."""
         now = self._clock()
         return [
-            AskedRung(rung.spec, rung.own_preset, rung.is_shed, self.demand.rate(rung.spec.name, now))
+            AskedRung(rung.spec, rung.own_preset, rung.is_shed, self.demand.rate(rung.name, now))
             for rung in self._present()
             if rung.phase in (Phase.AWAKE, Phase.WAITING, Phase.SHED)
         ]
@@ -240,7 +188,7 @@ class Ladder:
         config = self._output.config
         return 2 + round(3 * config.target_duration_s / config.segment_s)
 
-    def _present(self) -> list[_Rung]:
+    def _present(self) -> list[LadderRung]:
         return [self._rungs[name] for name in self._carried]
 
     def _is_wanted(self, name: str) -> bool:
@@ -249,20 +197,16 @@ class Ladder:
             return True
         return self._renderer is None or self.demand.wants(name, now)
 
-    def _comes(self, rung: _Rung, start: int) -> bool:
-        """Tell whether the encoders at work will deliver the segment that begins at `start`."""
-        return rung.phase in (Phase.AWAKE, Phase.STOPPING) and start >= rung.awake_from
-
-    def _begin(self, rung: _Rung, at: int) -> None:
-        if self._is_wanted(rung.spec.name) and not rung.is_shed:
+    def _begin(self, rung: LadderRung, at: int) -> None:
+        if self._is_wanted(rung.name) and not rung.is_shed:
             self._wake_at(rung, at)
         else:
             self._stop(rung, at)
 
-    def _wake(self, rung: _Rung) -> None:
+    def _wake(self, rung: LadderRung) -> None:
         """Begin with the open segment, if the rung sleeps."""
         segment = self._timeline.open_segment
-        name = rung.spec.name
+        name = rung.name
         if (
             rung.phase is not Phase.DORMANT
             or name not in self._carried
@@ -285,15 +229,15 @@ class Ladder:
         self._log.info("quality is asked for", rung=name, begins=rung.phase is Phase.AWAKE)
         self._output.set_state(name, VariantState.ACTIVE)
 
-    def _wake_at(self, rung: _Rung, at: int) -> None:
+    def _wake_at(self, rung: LadderRung, at: int) -> None:
         self._encoding.encode(rung.spec, at)
         rung.phase, rung.awake_from = Phase.AWAKE, at
-        self._output.set_state(rung.spec.name, VariantState.ACTIVE)
+        self._output.set_state(rung.name, VariantState.ACTIVE)
 
-    def _stop(self, rung: _Rung, at: int) -> None:
-        if rung.spec.name in self._encoding.names:
+    def _stop(self, rung: LadderRung, at: int) -> None:
+        if rung.name in self._encoding.names:
             rung.phase = Phase.STOPPING
-            self._encoding.stop_behind(rung.spec.name, at)
+            self._encoding.stop_behind(rung.name, at)
         else:
             self._sleep(rung)
 
@@ -306,8 +250,8 @@ class Ladder:
         if self._is_wanted(name):
             self._wake(rung)
 
-    def _sleep(self, rung: _Rung) -> None:
-        name = rung.spec.name
+    def _sleep(self, rung: LadderRung) -> None:
+        name = rung.name
         if rung.phase is not Phase.DORMANT or rung.is_shed:
             self._log.info("quality is not made any more", rung=name, shed=rung.is_shed)
         rung.phase = Phase.SHED if rung.is_shed else Phase.DORMANT
@@ -315,8 +259,8 @@ class Ladder:
         self._learn()
         self._fill(rung, self._timeline.frontier)
 
-    def _fill(self, rung: _Rung, until: int) -> None:
-        writer = self._declared.writers[rung.spec.name]
+    def _fill(self, rung: LadderRung, until: int) -> None:
+        writer = self._declared.writers[rung.name]
         if rung.phase is Phase.SHED:
             writer.advance(until)
         elif rung.phase in (Phase.DORMANT, Phase.WAITING) and rung.is_known:
@@ -328,28 +272,14 @@ class Ladder:
         if msn >= self._timeline.next_msn - self._near and self._is_wanted(name):
             self._wake(rung)
 
-    # The tracks of rungs that have never run.
-
-    def _learn(self) -> None:
-        if self._renderer is not None and not self._learning and self._unknown():
-            task = asyncio.create_task(self._learn_tracks(self._renderer))
-            self._learning.add(task)
-            task.add_done_callback(self._learning.discard)
-
-    def _unknown(self) -> list[_Rung]:
+    def _unknown(self) -> list[LadderRung]:
         return [rung for rung in self._present() if rung.phase is Phase.DORMANT and not rung.is_known]
 
-    async def _learn_tracks(self, renderer: SegmentRenderer) -> None:
-        await asyncio.sleep(0)  # the rungs of one run become dormant one after the other
-        while unknown := {rung.spec.name: rung.spec for rung in self._unknown()}:
-            try:
-                tracks = await renderer.tracks(list(unknown.values()))
-            except TranscodeError as error:
-                self._log.warning("qualities that are not made cannot be offered", reason=str(error))
-                return
-            for rung in self._unknown():
-                name = rung.spec.name
-                if unknown.get(name) == rung.spec:
-                    self._declared.writers[name].set_track(tracks[name], rung.specs[-1][0])
-                    rung.is_known = True
-                    self._fill(rung, self._timeline.frontier)
+    def _on_known(self, rung: LadderRung, track: VideoTrack) -> None:
+        self._declared.writers[rung.name].set_track(track, rung.began_at)
+        rung.is_known = True
+        self._fill(rung, self._timeline.frontier)
+
+    def _learn(self) -> None:
+        if self._introduction is not None:
+            self._introduction.begin()

@@ -21,7 +21,8 @@ from .burden import Burden
 from .copied_rungs import CopiedRungs
 from .declaration import Declaration
 from .encoding import Encoding
-from .ladder import Ladder, Phase
+from .ladder import Ladder
+from .ladder_rung import Phase
 from .past import SegmentRenderer
 from .plan import Copy, Encode, Feed, Tracks, feed_of, spec_of
 from .sound import Sound

@@ -7,6 +7,7 @@ import io
 import os
 import signal
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -77,7 +78,7 @@ async def test_nobody_watches_then_somebody_does(server: Server) -> None:
         assert await kinds(server, stream) == {"360p": "copied", "240p": "encoded", "144p": "dormant"}
         shown = times(data)
         assert seen >= 3
-        steps = {later - earlier for earlier, later in zip(shown, shown[1:], strict=False)}
+        steps = {later - earlier for earlier, later in pairwise(shown)}
         assert max(steps) <= FRAME + 900, steps
         found = await playlist(server, base)
         assert not any(segment.gap or segment.discontinuity for segment in found.segments[1:])

@@ -12,7 +12,7 @@ from hls.variant import VariantState
 from media.error import CapacityError, TranscodeError
 from media.packet import CLOCK_HZ, VideoTrack
 from mediaserver.live.demand import LINGER_S
-from mediaserver.live.ladder import Phase
+from mediaserver.live.ladder_rung import Phase
 from transcode.render import Priority, Rendered, RenderedFrame, RenderRequest
 from transcode.rung import RungSpec
 
