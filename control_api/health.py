@@ -42,6 +42,10 @@ class TranscodeHealth(BaseModel):
     skipped_gops: int = Field(
         default=0, description="Groups of pictures given up, since they ended a worker twice."
     )
+    encoders_failed: list[str] = Field(
+        default_factory=list,
+        description="Hardware encoders that were given up in this broadcast, and why; x264 goes on in their place.",
+    )
 
 
 class RungHealth(BaseModel):

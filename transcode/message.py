@@ -134,6 +134,8 @@ class EncodedFrame:
     rung: str
     is_keyframe: bool
     data: bytes
+    config: bytes = b""
+    """The avcC of the encoder that takes over with this frame; empty while it is the one that `RungOpened` told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +188,40 @@ class Failed:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class UseEncoders:
+    """Server: hardware that worked in the trial, the preferred first, for rungs that are activated from now on."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TryEncoder:
+    """Server: say whether this encoder works here."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderTried:
+    """Worker: what became of the trial; no fault, it works."""
+
+    name: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderFailed:
+    """Worker: hardware failed on a rung, which goes on with x264."""
+
+    rung: str
+    encoder: str
+    reason: str
+
+
 Message = (
     SetTrack | Media | Activate | Deactivate | ActivateAudio | DeactivateAudio | ForceKeyframe | Flush | Skip | Ping
     | DrawSlate | Ready | RungOpened | Frames | EncodedAudio | SlateDrawn | Progress | Failed
     | Reset
+    | UseEncoders | TryEncoder | EncoderTried | EncoderFailed
 )  # fmt: skip

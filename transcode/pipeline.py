@@ -7,12 +7,14 @@ thread that sends, through a bounded queue, so that a slow reader slows the deco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from media.packet import AudioTrack, VideoTrack
 from transcode.audio import AudioDecoder, AudioEncoder
 from transcode.encoded_rung import EncodedRung
+from transcode.encoder_choice import OPENERS, EncoderChoice, Open
+from transcode.encoder_trial import try_encoder
 from transcode.message import (
     Activate,
     ActivateAudio,
@@ -28,6 +30,8 @@ from transcode.message import (
     RungOpened,
     SetTrack,
     Skip,
+    TryEncoder,
+    UseEncoders,
 )
 from transcode.scaler import Scaler
 from transcode.succession import Succession
@@ -41,9 +45,15 @@ Result = Callable[[], Message]
 
 
 class Pipeline:
-    """Turns the server's messages into results, synchronously and in order."""
+    """Turns the server's messages into results, synchronously and in order.
 
-    def __init__(self) -> None:
+    Args:
+        openers: how hardware encoders are opened.
+    """
+
+    def __init__(self, openers: Mapping[str, Open] = OPENERS) -> None:
+        self._openers = openers
+        self._encoders = EncoderChoice()
         self._video = VideoDecoder()
         self._scaler = Scaler()
         self._newest: VideoFrame | None = None
@@ -72,6 +82,7 @@ class Pipeline:
             case Media(is_video=True):
                 frames = self._video.decode(message.pts, message.dts, message.data, message.is_keyframe)
                 yield from self._encode_all(frames)
+                yield from map(_known, self._encoders.take_failures())
                 if self._video.is_blind:
                     self._video.discard_before(message.dts)
                     yield lambda: Skip(message.dts)
@@ -82,9 +93,8 @@ class Pipeline:
             case Skip():
                 yield from self._end_video()
                 yield lambda: message
-            case DrawSlate():
-                yield from self._end_video()
-                yield from self._draw_slate(message)
+            case DrawSlate() | TryEncoder() | UseEncoders() | Reset():
+                yield from self._serve(message)
             case Flush():
                 yield from self._end_video()
                 for encoder in self._outputs.values():
@@ -101,7 +111,9 @@ class Pipeline:
     def _control(self, message: Message) -> Iterator[Result]:
         match message:
             case Activate(spec, from_pts):
-                yield from self._activate(EncodedRung(spec, from_pts))
+                encoder = EncodedRung(spec, from_pts, self._encoders)
+                yield from map(_known, self._encoders.take_failures())
+                yield from self._activate(encoder)
             case Deactivate(rung) if rung in self._rungs:
                 self._rungs.pop(rung).close()
             case ForceKeyframe(pts, rung):
@@ -112,6 +124,17 @@ class Pipeline:
                 self._outputs[output] = AudioEncoder(output, from_pts)
             case DeactivateAudio(output):
                 self._outputs.pop(output, None)
+
+    def _serve(self, message: Message) -> Iterator[Result]:
+        """Do what is no part of a broadcast's live encoding."""
+        match message:
+            case DrawSlate():
+                yield from self._end_video()
+                yield from self._draw_slate(message)
+            case TryEncoder(name):
+                yield _known(try_encoder(name, self._openers))
+            case UseEncoders(names):
+                self._encoders = EncoderChoice(names, self._openers)
             case Reset():
                 self._reset()
 

@@ -26,6 +26,8 @@ class TranscoderStats:
     """CPU seconds per second of media for decoding, scaling and sound, None when unknown."""
     costs: Mapping[str, float] = field(default_factory=dict)
     """CPU seconds per second of media for each rung's encoder, as far as it is known."""
+    encoders_failed: tuple[str, ...] = ()
+    """Hardware that was given up, and why; x264 has taken its place."""
 
 
 class TranscoderSink(Protocol):

@@ -25,6 +25,8 @@ from transcode.message import (
     DrawSlate,
     EncodedAudio,
     EncodedFrame,
+    EncoderFailed,
+    EncoderTried,
     Failed,
     Flush,
     ForceKeyframe,
@@ -39,6 +41,8 @@ from transcode.message import (
     SetTrack,
     Skip,
     SlateDrawn,
+    TryEncoder,
+    UseEncoders,
 )
 from transcode.rung import RungSpec
 
@@ -49,7 +53,7 @@ _LENGTH = struct.Struct(">I")
 _MEDIA = struct.Struct(">B?qq")
 _FRAMES = struct.Struct(">qB")
 _DRAWN = struct.Struct(">BHH")
-_FRAME = struct.Struct(">B?I")
+_FRAME = struct.Struct(">B?HI")
 _AUDIO = struct.Struct(">Bq")
 _PROGRESS = struct.Struct(">QQIIQB")
 _COST = struct.Struct(">BQ")
@@ -190,19 +194,22 @@ def _join_frames(frames: Iterable[EncodedFrame]) -> bytes:
     parts: list[bytes] = []
     for frame in frames:
         name = frame.rung.encode()
-        parts += (_FRAME.pack(len(name), frame.is_keyframe, len(frame.data)), name, frame.data)
+        head = _FRAME.pack(len(name), frame.is_keyframe, len(frame.config), len(frame.data))
+        parts += (head, name, frame.config, frame.data)
     return b"".join(parts)
 
 
 def _split_frames(body: bytes, at: int, count: int) -> tuple[EncodedFrame, ...]:
     frames = []
     for _ in range(count):
-        name_size, is_keyframe, size = _FRAME.unpack_from(body, at)
-        start = at + _FRAME.size + name_size
+        name_size, is_keyframe, config_size, size = _FRAME.unpack_from(body, at)
+        config_at = at + _FRAME.size + name_size
+        start = config_at + config_size
+        name, config = body[config_at - name_size : config_at].decode(), body[config_at:start]
         at = start + size
         if at > len(body):
             raise ValueError("frame is cut short")
-        frames.append(EncodedFrame(body[start - name_size : start].decode(), is_keyframe, body[start:at]))
+        frames.append(EncodedFrame(name, is_keyframe, body[start:at], config))
     return tuple(frames)
 
 
@@ -266,6 +273,10 @@ _CODECS: tuple[_Codec, ...] = (
     (38, SlateDrawn, _write_drawn, _read_drawn),
     (37, Failed, _write_json, lambda body: Failed(**json.loads(body))),
     (12, Reset, _write_json, lambda _body: Reset()),
+    (20, UseEncoders, _write_json, lambda body: UseEncoders(tuple(json.loads(body)["names"]))),
+    (21, TryEncoder, _write_json, lambda body: TryEncoder(**json.loads(body))),
+    (50, EncoderTried, _write_json, lambda body: EncoderTried(**json.loads(body))),
+    (51, EncoderFailed, _write_json, lambda body: EncoderFailed(**json.loads(body))),
 )
 
 _WRITERS = {kind: (code, write) for code, kind, write, _ in _CODECS}

@@ -56,7 +56,13 @@ HEALTH = {
         "channels": 2,
         "announced_bitrate_bps": None,
     },
-    "transcode": {"speed": 2.4, "lag_s": 0.2, "restarts": 1, "skipped_gops": 0},
+    "transcode": {
+        "speed": 2.4,
+        "lag_s": 0.2,
+        "restarts": 1,
+        "skipped_gops": 0,
+        "encoders_failed": ["h264_qsv: the device was removed"],
+    },
     "rungs": [
         {"name": "1080p", "kind": "copied", "width": 1920, "height": 1080},
         {"name": "720p", "kind": "encoded", "width": 1280, "height": 720},

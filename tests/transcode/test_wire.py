@@ -15,6 +15,8 @@ from transcode.message import (
     DrawSlate,
     EncodedAudio,
     EncodedFrame,
+    EncoderFailed,
+    EncoderTried,
     Failed,
     Flush,
     ForceKeyframe,
@@ -29,6 +31,8 @@ from transcode.message import (
     SetTrack,
     Skip,
     SlateDrawn,
+    TryEncoder,
+    UseEncoders,
 )
 from transcode.wire import MAX_MESSAGE_BYTES, MessageReader, serialize
 
@@ -63,6 +67,12 @@ CASES: list[Message] = [
     Failed("x264 went home: ä"),
     SetTrack(VideoTrack("h264", b"\x01", "avc1.64001f", 2, 2), threads=4),
     Reset(),
+    Frames(3600, (EncodedFrame("480p", True, b"abc", b"\x01avcC"), EncodedFrame("144p", False, b"d"))),
+    UseEncoders(("h264_nvenc", "h264_qsv")),
+    UseEncoders(()),
+    TryEncoder("h264_amf"),
+    EncoderTried("h264_amf", ""),
+    EncoderFailed("720p", "h264_qsv", "the device was removed"),
 ]
 
 
