@@ -90,7 +90,7 @@ class Delivery:
 
     def deliver_audio(self, message: EncodedAudio) -> None:
         """Hand over an audio packet."""
-        if self._wanted.take_audio(message.output, message.pts):
+        if self._wanted.take_audio(message):
             track = AUDIO_TRACKS[message.output]
             packet = Packet(track, message.pts, message.pts, message.data, is_keyframe=True)
             self._sink.on_audio(message.output, packet)

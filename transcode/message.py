@@ -60,6 +60,8 @@ class ActivateAudio:
 
     output: str
     from_pts: int
+    placed: tuple[tuple[int, int], ...] = ()
+    """Where the worker before has put source packets: their pts, and positions in samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,10 @@ class EncodedAudio:
     output: str
     pts: int
     data: bytes
+    source_pts: int = 0
+    """Of the newest source packet that is in it."""
+    source_position: int = 0
+    """Where that packet's first sample has been put, in samples of 48 kHz."""
 
 
 @dataclass(frozen=True, slots=True)

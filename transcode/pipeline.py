@@ -120,8 +120,8 @@ class Pipeline:
                 for name, succession in self._rungs.items():
                     if rung in (None, name):
                         succession.force_keyframe(pts)
-            case ActivateAudio(output, from_pts):
-                self._outputs[output] = AudioEncoder(output, from_pts)
+            case ActivateAudio(output, from_pts, placed):
+                self._outputs[output] = AudioEncoder(output, from_pts, dict(placed))
             case DeactivateAudio(output):
                 self._outputs.pop(output, None)
 
@@ -185,10 +185,11 @@ class Pipeline:
     def _encode_audio(self, message: Media) -> Iterator[Result]:
         if not self._outputs:
             return
+        held = self._audio.held
         samples = self._audio.decode(message.pts, message.data)
         if samples:
             for encoder in self._outputs.values():
-                yield from map(_known, encoder.encode(message.pts, samples))
+                yield from map(_known, encoder.encode(message.pts, samples, held))
 
     def _end_video(self) -> Iterator[Result]:
         yield from self._encode_all(self._video.drain())

@@ -54,9 +54,9 @@ _MEDIA = struct.Struct(">B?qq")
 _FRAMES = struct.Struct(">qB")
 _DRAWN = struct.Struct(">BHH")
 _FRAME = struct.Struct(">B?HI")
-_AUDIO = struct.Struct(">Bq")
 _PROGRESS = struct.Struct(">QQIIQB")
 _COST = struct.Struct(">BQ")
+_AUDIO = struct.Struct(">Bqqq")
 _NUMBER = struct.Struct(">q")
 
 
@@ -214,12 +214,19 @@ def _split_frames(body: bytes, at: int, count: int) -> tuple[EncodedFrame, ...]:
 
 
 def _write_audio(message: EncodedAudio) -> bytes:
-    return _AUDIO.pack(AUDIO_OUTPUTS.index(message.output), message.pts) + message.data
+    output = AUDIO_OUTPUTS.index(message.output)
+    return _AUDIO.pack(output, message.pts, message.source_pts, message.source_position) + message.data
 
 
 def _read_audio(body: bytes) -> EncodedAudio:
-    output, pts = _AUDIO.unpack_from(body)
-    return EncodedAudio(AUDIO_OUTPUTS[output], pts, body[_AUDIO.size :])
+    output, pts, source_pts, position = _AUDIO.unpack_from(body)
+    return EncodedAudio(AUDIO_OUTPUTS[output], pts, body[_AUDIO.size :], source_pts, position)
+
+
+def _read_activate_audio(body: bytes) -> ActivateAudio:
+    values = json.loads(body)
+    placed = tuple((int(pts), int(position)) for pts, position in values["placed"])
+    return ActivateAudio(values["output"], int(values["from_pts"]), placed)
 
 
 def _write_progress(message: Progress) -> bytes:
@@ -258,7 +265,7 @@ _CODECS: tuple[_Codec, ...] = (
     (2, Media, _write_media, _read_media),
     (3, Activate, _write_json, _read_activate),
     (4, Deactivate, _write_json, lambda body: Deactivate(**json.loads(body))),
-    (5, ActivateAudio, _write_json, lambda body: ActivateAudio(**json.loads(body))),
+    (5, ActivateAudio, _write_json, _read_activate_audio),
     (6, DeactivateAudio, _write_json, lambda body: DeactivateAudio(**json.loads(body))),
     (7, ForceKeyframe, _write_json, lambda body: ForceKeyframe(**json.loads(body))),
     (8, Flush, _numbers(_NUMBER), lambda body: Flush(*_NUMBER.unpack(body))),
