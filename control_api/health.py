@@ -28,6 +28,18 @@ class AudioHealth(BaseModel):
     sample_rate: int = Field(description="Hz.")
     channels: int = Field(description="How many.")
     announced_bitrate_bps: int | None = Field(None, description="What the encoder meant to send.")
+    loudness_lufs: float | None = Field(
+        None,
+        description="Short-term loudness (3 s, EBU R 128, as stereo) of the newest piece that was measured: "
+        "one every 15 s.",
+    )
+    momentary_lufs: float | None = Field(None, description="The loudest 0.4 s in it.")
+    integrated_lufs: float | None = Field(
+        None, description="Gated loudness of all pieces since the encoder connected."
+    )
+    peak_dbfs: float | None = Field(
+        None, description="The highest sample in the newest piece; above 0 it clips where it is played."
+    )
 
 
 class TranscodeHealth(BaseModel):

@@ -225,9 +225,31 @@ class EncoderFailed:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class MeasureLoudness:
+    """Server: measure how loud these packets are, which follow each other."""
+
+    number: int
+    track: AudioTrack
+    packets: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoudnessMeasured:
+    """Worker: the loudness of a piece of sound, by EBU R 128."""
+
+    number: int
+    blocks: tuple[float, ...]
+    """Momentary loudness (0.4 s) every 0.1 s, LUFS."""
+    short_term: float
+    """Of the last 3 s, or of all when there is less, LUFS."""
+    peak: float
+    """Highest sample, dBFS; above 0 it is clipped by whoever plays it."""
+
+
 Message = (
     SetTrack | Media | Activate | Deactivate | ActivateAudio | DeactivateAudio | ForceKeyframe | Flush | Skip | Ping
     | DrawSlate | Ready | RungOpened | Frames | EncodedAudio | SlateDrawn | Progress | Failed
     | Reset
-    | UseEncoders | TryEncoder | EncoderTried | EncoderFailed
+    | UseEncoders | TryEncoder | EncoderTried | EncoderFailed | MeasureLoudness | LoudnessMeasured
 )  # fmt: skip

@@ -15,6 +15,7 @@ from transcode.audio import AudioDecoder, AudioEncoder
 from transcode.encoded_rung import EncodedRung
 from transcode.encoder_choice import OPENERS, EncoderChoice, Open
 from transcode.encoder_trial import try_encoder
+from transcode.loudness import measure_loudness
 from transcode.message import (
     Activate,
     ActivateAudio,
@@ -24,6 +25,7 @@ from transcode.message import (
     Flush,
     ForceKeyframe,
     Frames,
+    MeasureLoudness,
     Media,
     Message,
     Reset,
@@ -93,7 +95,7 @@ class Pipeline:
             case Skip():
                 yield from self._end_video()
                 yield lambda: message
-            case DrawSlate() | TryEncoder() | UseEncoders() | Reset():
+            case DrawSlate() | TryEncoder() | UseEncoders() | MeasureLoudness() | Reset():
                 yield from self._serve(message)
             case Flush():
                 yield from self._end_video()
@@ -133,6 +135,8 @@ class Pipeline:
                 yield from self._draw_slate(message)
             case TryEncoder(name):
                 yield _known(try_encoder(name, self._openers))
+            case MeasureLoudness():
+                yield _known(measure_loudness(message))
             case UseEncoders(names):
                 self._encoders = EncoderChoice(names, self._openers)
             case Reset():

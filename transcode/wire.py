@@ -31,6 +31,8 @@ from transcode.message import (
     Flush,
     ForceKeyframe,
     Frames,
+    LoudnessMeasured,
+    MeasureLoudness,
     Media,
     Message,
     Ping,
@@ -57,6 +59,7 @@ _FRAME = struct.Struct(">B?HI")
 _PROGRESS = struct.Struct(">QQIIQB")
 _COST = struct.Struct(">BQ")
 _AUDIO = struct.Struct(">Bqqq")
+_MEASURE = struct.Struct(">QHH")
 _NUMBER = struct.Struct(">q")
 
 
@@ -165,6 +168,32 @@ def _write_media(message: Media) -> bytes:
 def _read_media(body: bytes) -> Media:
     kind, is_keyframe, pts, dts = _MEDIA.unpack_from(body)
     return Media(kind == 1, is_keyframe, pts, dts, body[_MEDIA.size :])
+
+
+def _write_measure(message: MeasureLoudness) -> bytes:
+    head = _write_json(SetTrack(message.track))
+    sizes = [len(data) for data in message.packets]
+    layout = _MEASURE.pack(message.number, len(head), len(sizes)) + struct.pack(f">{len(sizes)}I", *sizes)
+    return layout + head + b"".join(message.packets)
+
+
+def _read_measure(body: bytes) -> MeasureLoudness:
+    number, head_size, count = _MEASURE.unpack_from(body)
+    sizes = struct.unpack_from(f">{count}I", body, _MEASURE.size)
+    at = _MEASURE.size + 4 * count + head_size
+    track = _read_track(body[at - head_size : at]).track
+    if not isinstance(track, AudioTrack) or at + sum(sizes) != len(body):
+        raise ValueError("no sound, or cut short")
+    packets = []
+    for size in sizes:
+        packets.append(body[at : at + size])
+        at += size
+    return MeasureLoudness(number, track, tuple(packets))
+
+
+def _read_measured(body: bytes) -> LoudnessMeasured:
+    values = json.loads(body)
+    return LoudnessMeasured(**values | {"blocks": tuple(map(float, values["blocks"]))})
 
 
 def _write_frames(message: Frames) -> bytes:
@@ -284,6 +313,8 @@ _CODECS: tuple[_Codec, ...] = (
     (21, TryEncoder, _write_json, lambda body: TryEncoder(**json.loads(body))),
     (50, EncoderTried, _write_json, lambda body: EncoderTried(**json.loads(body))),
     (51, EncoderFailed, _write_json, lambda body: EncoderFailed(**json.loads(body))),
+    (22, MeasureLoudness, _write_measure, _read_measure),
+    (52, LoudnessMeasured, _write_json, _read_measured),
 )
 
 _WRITERS = {kind: (code, write) for code, kind, write, _ in _CODECS}

@@ -55,6 +55,10 @@ HEALTH = {
         "sample_rate": 48_000,
         "channels": 2,
         "announced_bitrate_bps": None,
+        "loudness_lufs": -16.2,
+        "momentary_lufs": -14.8,
+        "integrated_lufs": -17.0,
+        "peak_dbfs": -1.5,
     },
     "transcode": {
         "speed": 2.4,

@@ -21,6 +21,8 @@ from transcode.message import (
     Flush,
     ForceKeyframe,
     Frames,
+    LoudnessMeasured,
+    MeasureLoudness,
     Media,
     Message,
     Ping,
@@ -74,6 +76,8 @@ CASES: list[Message] = [
     TryEncoder("h264_amf"),
     EncoderTried("h264_amf", ""),
     EncoderFailed("720p", "h264_qsv", "the device was removed"),
+    MeasureLoudness(7, AudioTrack("aac", b"\x11\x90", "mp4a.40.2", 48_000, 2), (b"abc", b"", b"d")),
+    LoudnessMeasured(7, (-23.5, -24.0), -23.7, -1.5),
 ]
 
 
