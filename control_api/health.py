@@ -31,7 +31,7 @@ class AudioHealth(BaseModel):
     loudness_lufs: float | None = Field(
         None,
         description="Short-term loudness (3 s, EBU R 128, as stereo) of the newest piece that was measured: "
-        "one every 15 s.",
+        "one every 18 s.",
     )
     momentary_lufs: float | None = Field(None, description="The loudest 0.4 s in it.")
     integrated_lufs: float | None = Field(

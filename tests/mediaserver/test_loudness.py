@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 
+from control_api.health import StreamHealthAnswer
 from media.error import TranscodeError
 from media.packet import CLOCK_HZ, AudioTrack, Packet
+from mediaserver.live.description import describe_health
 from mediaserver.live.health import IngestHealth
+from mediaserver.live.keyframe_memory import KeyframeHabit
+from mediaserver.live.load import Load
 from mediaserver.live.loudness import (
     FIRST_S,
     FRESH_S,
@@ -20,9 +24,12 @@ from mediaserver.live.loudness import (
     LoudnessMeter,
 )
 from mediaserver.live.loudness_gate import IntegratedLoudness
+from mediaserver.live.session import Graces, Publication, Session
 from tests.transcode.source import sine
 from transcode.loudness import measure_loudness
+from transcode.loudness_probe import LoudnessProbe
 from transcode.message import LoudnessMeasured, MeasureLoudness
+from transcode.supervisor import WorkerPool
 
 
 class Probe:
@@ -178,3 +185,50 @@ def test_the_two_gates() -> None:
     assert gated((-72.0, 100), (-36.0, 100), (-23.0, 600), (-36.0, 100), (-72.0, 100)) == -23.0
     assert gated((-26.0, 200), (-20.0, 200), (-26.0, 200)) == -23.0
     assert gated((99.0, 1)) == 10.0
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[WorkerPool]:
+    pool = WorkerPool(warm=0)
+    yield pool
+    await pool.close()
+
+
+async def test_a_publisher_that_is_not_started_yet_hears_of_its_sound(
+    pool: WorkerPool, sounds: dict[float, list[Packet]]
+) -> None:
+    """From a connection's packets through a real worker to the health of a preview, over HTTP's own model."""
+    now = [0.0]
+    session = Session(
+        "it",
+        graces=Graces(60, 60, 60),
+        on_expired=lambda _: None,
+        on_error=lambda _: None,
+        load=Load(),
+        clock=lambda: now[0],
+    )
+    probe, measured = LoudnessProbe(pool), asyncio.Event()
+
+    async def measure(track: AudioTrack, packets: Sequence[bytes]) -> LoudnessMeasured:
+        try:
+            return await probe.measure(track, packets)
+        finally:
+            measured.set()
+
+    publication = Publication(session, "1.2.3.4:5", "test", lambda _: None, KeyframeHabit(), measure=measure)
+    session.attach(publication)
+    for packet in publish(sounds[0.01], 6, 0):
+        now[0] = packet.pts / CLOCK_HZ
+        publication.receive(packet)
+    await asyncio.wait_for(measured.wait(), 15)
+    await asyncio.sleep(0)
+    facts = describe_health(session, None)
+    assert facts["connected"]
+    answer = StreamHealthAnswer.model_validate(facts)
+    assert answer.audio is not None
+    assert answer.audio.loudness_lufs == pytest.approx(-40, abs=0.2)
+    assert answer.audio.integrated_lufs == pytest.approx(-40, abs=0.2)
+    assert answer.audio.peak_dbfs == pytest.approx(-40, abs=0.2)
+    assert any("very quiet (-40 LUFS" in warning for warning in answer.warnings)
+    publication.close(clean=True, reason="over")
+    probe.close()
