@@ -28,6 +28,18 @@ class AudioHealth(BaseModel):
     sample_rate: int = Field(description="Hz.")
     channels: int = Field(description="How many.")
     announced_bitrate_bps: int | None = Field(None, description="What the encoder meant to send.")
+    loudness_lufs: float | None = Field(
+        None,
+        description="Short-term loudness (3 s, EBU R 128, as stereo) of the newest piece that was measured: "
+        "one every 18 s.",
+    )
+    momentary_lufs: float | None = Field(None, description="The loudest 0.4 s in it.")
+    integrated_lufs: float | None = Field(
+        None, description="Gated loudness of all pieces since the encoder connected."
+    )
+    peak_dbfs: float | None = Field(
+        None, description="The highest sample in the newest piece; above 0 it clips where it is played."
+    )
 
 
 class TranscodeHealth(BaseModel):
@@ -41,6 +53,10 @@ class TranscodeHealth(BaseModel):
     restarts: int = Field(default=0, description="Workers that had to be replaced.")
     skipped_gops: int = Field(
         default=0, description="Groups of pictures given up, since they ended a worker twice."
+    )
+    encoders_failed: list[str] = Field(
+        default_factory=list,
+        description="Hardware encoders that were given up in this broadcast, and why; x264 goes on in their place.",
     )
 
 

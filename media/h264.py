@@ -23,6 +23,7 @@ __all__ = [
     "parse_sps",
     "split_annexb",
     "split_length_prefixed",
+    "with_parameter_sets",
 ]
 
 NAL_IDR = 5
@@ -139,3 +140,13 @@ def h264_track(config: bytes, bitrate_bps: int | None = None) -> VideoTrack:
         chroma_format_idc=sps.chroma_format_idc,
         bitrate_bps=bitrate_bps,
     )
+
+
+def with_parameter_sets(config: bytes, data: bytes) -> bytes:
+    """Put an avcC record's parameter sets in front of an access unit: it decodes whatever was known before.
+
+    Raises:
+        PeerError: the record is damaged.
+    """
+    record = parse_avc_config(config)
+    return join_length_prefixed(record.sps + record.pps) + data

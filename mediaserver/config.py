@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mediaserver import setting
+from transcode.preference import HARDWARE_NAMES
 
 
 class Settings(BaseSettings):
@@ -43,6 +44,8 @@ class Settings(BaseSettings):
     """How long players wait for a lost encoder before they see a slate."""
     ladder: setting.Ladder = "on_demand"
     """`on_demand`, `always`, or a tuple of rungs, best first."""
+    encoders: setting.Encoders = HARDWARE_NAMES
+    """Hardware to use where it works, the preferred first; x264 is always there."""
     segment_s: setting.SegmentLength = 2
     part_s: setting.PartLength = 0.5
     target_duration_s: setting.TargetDuration = 5

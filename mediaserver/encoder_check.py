@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import cast
@@ -10,12 +11,14 @@ import av
 import av.logging
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
-from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
 
-SOFTWARE = ("libx264", "aac", "libopus")
-HARDWARE = ("h264_nvenc", "h264_qsv", "h264_amf", "h264_v4l2m2m")
-NEEDED = ("libx264", "aac")
+from media.error import TranscodeError
+from transcode.encoder_search import find_faults
+from transcode.pool import WorkerPool
+from transcode.preference import HARDWARE_NAMES, SOFTWARE
+
+AUDIO = ("aac", "libopus")
+NEEDED = (SOFTWARE, "aac")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +33,35 @@ class EncoderState:
 
 
 def try_encoders() -> list[EncoderState]:
-    """Try every encoder that this server could use."""
+    """Try every encoder that this server could use; those for video in a worker, as the server does at its start."""
     av.logging.set_level(None)  # the faults are told in our words
+    faults = asyncio.run(_video_faults())
+    faults |= {name: _audio_fault(name) for name in AUDIO}
     return [
-        EncoderState(name, name in HARDWARE, name in NEEDED, _fault(name)) for name in (*SOFTWARE, *HARDWARE)
+        EncoderState(name, name in HARDWARE_NAMES, name in NEEDED, faults[name])
+        for name in (SOFTWARE, *AUDIO, *HARDWARE_NAMES)
     ]
 
 
-def _fault(name: str) -> str | None:
+async def _video_faults() -> dict[str, str | None]:
+    names = (SOFTWARE, *HARDWARE_NAMES)
+    pool = WorkerPool(warm=0)
+    try:
+        return {name: fault or None for name, fault in (await find_faults(pool, names)).items()}
+    except TranscodeError as error:
+        return dict.fromkeys(names, str(error))
+    finally:
+        await pool.close()
+
+
+def _audio_fault(name: str) -> str | None:
     if name not in av.codecs_available:
         return "not built in"
     try:
-        packets = _encode_audio(name) if name in ("aac", "libopus") else _encode_video(name)
+        packets = _encode_audio(name)
     except (OSError, ValueError, av.error.FFmpegError) as error:
-        return "no such hardware" if name in HARDWARE else str(error)
+        return str(error)
     return None if packets else "gives no output"
-
-
-def _encode_video(name: str) -> int:
-    encoder = cast(VideoCodecContext, av.CodecContext.create(name, "w"))
-    encoder.width, encoder.height, encoder.pix_fmt = 640, 360, "yuv420p"
-    encoder.time_base = Fraction(1, 25)
-    frame = VideoFrame(640, 360, "yuv420p")
-    frame.pts = 0
-    return len([*encoder.encode(frame), *encoder.encode(None)])
 
 
 def _encode_audio(name: str) -> int:

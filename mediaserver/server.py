@@ -27,6 +27,7 @@ from mediaserver.live.stage import Stage
 from mediaserver.place import Places
 from mediaserver.secret import access_secret
 from rtmp.server import RtmpServer, TlsPort
+from transcode.encoder_search import find_hardware
 from transcode.render import Renderer
 from transcode.supervisor import WorkerPool
 
@@ -82,6 +83,7 @@ async def serve(settings: Settings, *, demo: bool = False) -> None:
         stack.push_async_callback(_let_players_read, stage)
         stack.push_async_callback(stage.close)
         await pool.start()
+        await find_hardware(pool, settings.encoders)
         await stage.open(control.service)
         stack.push_async_callback(rtmp.close)
         await rtmp.start()

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AnyUrl, BeforeValidator, Field, SecretStr, 
 from pydantic_settings import NoDecode
 
 from media.rendition import LADDER
+from transcode.preference import HARDWARE_NAMES, SOFTWARE
 
 
 class Accepts(str):
@@ -41,6 +42,17 @@ def _rungs(value: object) -> object:
 
 def _ladder(value: object) -> object:
     return word if (word := _lower(value)) in ("on_demand", "always") else _rungs(value)
+
+
+def _encoders(value: object) -> object:
+    """Read which hardware may be used, the preferred first; what stands behind x264 would never get its turn."""
+    names = _words(_lower(value))
+    if names == ("auto",):
+        return HARDWARE_NAMES
+    if not isinstance(names, tuple) or not names or not set(names) <= {*HARDWARE_NAMES, SOFTWARE}:
+        raise ValueError("no such encoders")
+    used = names[: names.index(SOFTWARE)] if SOFTWARE in names else names
+    return tuple(dict.fromkeys(used))
 
 
 def _address(*schemes: str) -> Callable[[str], str]:
@@ -124,6 +136,12 @@ Ladder = Annotated[
     NoDecode,
     BeforeValidator(_ladder),
     Accepts(f"on_demand, always, or rungs such as 1080p,480p (of {', '.join(LADDER)})"),
+]
+Encoders = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    BeforeValidator(_encoders),
+    Accepts(f"auto, or encoders such as h264_nvenc,libx264 (of {', '.join((*HARDWARE_NAMES, SOFTWARE))})"),
 ]
 VodLadder = Annotated[Literal["on_demand", "always"], BeforeValidator(_lower), Accepts("on_demand or always")]
 LogFormat = Annotated[Literal["", "console", "json"], BeforeValidator(_lower), Accepts("console or json")]

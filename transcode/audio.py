@@ -1,14 +1,16 @@
 """Audio: AAC, Opus, FLAC, MP3, AC-3 and E-AC-3 in, AAC-LC and Opus out, both 48 kHz stereo on a fixed grid of samples.
 
 The grid is absolute: frame k of an output begins at sample k * frame size of the timeline, whenever the output was
-activated and whichever process encodes it. A worker that takes over continues on the same grid without a seam in time.
+activated and whichever process encodes it. Source packets join without holes although their timestamps jitter; a worker
+that takes over is told where the one before has put them, and puts each sample in the same place.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import av
@@ -18,22 +20,18 @@ from av.codec.context import Flags
 from media.opus import opus_track
 from media.packet import CLOCK_HZ, AudioTrack
 from media.timing import rescale
+from transcode.downmix import BYTES_PER_SAMPLE, LAYOUT, SAMPLE_FORMAT, SAMPLE_RATE, Mixer
 from transcode.filter import TIME_BASE
 from transcode.message import EncodedAudio
 
 if TYPE_CHECKING:
     from av.audio.codeccontext import AudioCodecContext
 
-SAMPLE_RATE = 48_000
-"""One rate for all outputs: Opus knows no other, and AAC's configuration is then constant like video's."""
-
-LAYOUT = "stereo"
-SAMPLE_FORMAT = "flt"
-BYTES_PER_SAMPLE = 8
-"""Of both channels, 32-bit floats interleaved."""
-
 TOLERANCE_SAMPLES = SAMPLE_RATE // 25
 """40 ms: timestamps in milliseconds jitter and drift; a larger hole is silence, a larger overlap is cut."""
+
+ROUNDING_SAMPLES = 1
+"""What two resamplers may differ by that began at different packets."""
 
 MAX_HOLE_SAMPLES = 2 * SAMPLE_RATE
 """A longer hole is not filled: the output begins anew behind it."""
@@ -77,9 +75,13 @@ class AudioDecoder:
 
     def __init__(self) -> None:
         self._codec: AudioCodecContext | None = None
-        self._resampler = av.AudioResampler(SAMPLE_FORMAT, LAYOUT, SAMPLE_RATE)
-        self._shape: tuple[int, str, str] | None = None
+        self._mixer: Mixer | None = None
         self.errors = 0
+
+    @property
+    def held(self) -> int:
+        """Samples of what has been decoded that are still in the resampler's filter."""
+        return self._mixer.held if self._mixer is not None else 0
 
     def set_track(self, track: AudioTrack) -> None:
         """Start over with another configuration."""
@@ -103,12 +105,10 @@ class AudioDecoder:
             self.errors += 1
             return b""
         shape = (frame.sample_rate, frame.format.name, frame.layout.name)
-        if shape != self._shape:
+        if self._mixer is None or self._mixer.shape != shape:
             # HE-AAC and wrong headers show their real shape in the samples only.
-            self._resampler = av.AudioResampler(SAMPLE_FORMAT, LAYOUT, SAMPLE_RATE)
-            self._shape = shape
-        frame.pts = None
-        return b"".join(_samples(out) for out in self._resampler.resample(frame))
+            self._mixer = Mixer(*shape)
+        return self._mixer.mix(frame)
 
 
 class AudioEncoder:
@@ -117,25 +117,39 @@ class AudioEncoder:
     Args:
         output: a key of `ENCODINGS`.
         from_pts: packets before this, in ticks, are encoded but not handed out.
+        placed: where a worker before this one has put source packets, by their pts: positions on the grid.
     """
 
-    def __init__(self, output: str, from_pts: int) -> None:
+    def __init__(self, output: str, from_pts: int, placed: Mapping[int, int] = MappingProxyType({})) -> None:
         self._output = output
         self._encoding = ENCODINGS[output]
         self._from_pts = from_pts
+        self._placed = placed
+        self._newest = (0, 0)
         self._pending = bytearray()
         self._codec: AudioCodecContext | None = None
         self._planes = av.AudioResampler(self._encoding.sample_format, LAYOUT, SAMPLE_RATE)
         self._next = 0  # sample position behind `_pending`
         self._at = 0  # sample position of the next frame
 
-    def encode(self, pts: int, samples: bytes) -> Iterator[EncodedAudio]:
-        """Take decoded samples that begin at `pts` ticks and yield the packets that are complete."""
-        position = rescale(pts, SAMPLE_RATE, CLOCK_HZ)
+    def encode(self, pts: int, samples: bytes, held: int = 0) -> Iterator[EncodedAudio]:
+        """Take the samples of a source packet and yield the packets that are complete.
+
+        Args:
+            pts: of the source packet, in ticks.
+            samples: decoded.
+            held: samples of the packets before it that are still in the resampler, and come with these.
+        """
+        known = self._placed.get(pts)
+        position = rescale(pts, SAMPLE_RATE, CLOCK_HZ) if known is None else known - held
         if self._codec is None or not -MAX_HOLE_SAMPLES < position - self._next < MAX_HOLE_SAMPLES:
             yield from self.drain()
             self._begin(position)
-        samples = self._aligned(position, samples)
+        offset = position - self._next
+        if abs(offset) <= (TOLERANCE_SAMPLES if known is None else ROUNDING_SAMPLES):
+            offset = 0
+        self._newest = (pts, self._next + offset + held)
+        samples = bytes(max(0, offset) * BYTES_PER_SAMPLE) + samples[max(0, -offset) * BYTES_PER_SAMPLE :]
         self._pending += samples
         self._next += len(samples) // BYTES_PER_SAMPLE
         yield from self._encode_whole_frames()
@@ -156,16 +170,6 @@ class AudioEncoder:
         self._from_pts = max(self._from_pts, rescale(self._at, CLOCK_HZ, SAMPLE_RATE))
         self._codec = _open(self._encoding)
 
-    def _aligned(self, position: int, samples: bytes) -> bytes:
-        offset = position - self._next
-        if abs(offset) <= TOLERANCE_SAMPLES:
-            return samples
-        return (
-            bytes(offset * BYTES_PER_SAMPLE) + samples
-            if offset > 0
-            else samples[-offset * BYTES_PER_SAMPLE :]
-        )
-
     def _encode_whole_frames(self) -> Iterator[EncodedAudio]:
         size = self._encoding.frame_samples * BYTES_PER_SAMPLE
         while len(self._pending) >= size:
@@ -181,7 +185,7 @@ class AudioEncoder:
             pts = rescale(packet.pts or 0, CLOCK_HZ, SAMPLE_RATE)
             if pts >= self._from_pts:
                 self._from_pts = pts + 1
-                yield EncodedAudio(self._output, pts, bytes(packet))
+                yield EncodedAudio(self._output, pts, bytes(packet), *self._newest)
 
 
 def _opus_head(config: bytes) -> bytes:
@@ -201,11 +205,6 @@ def _frame(samples: bytes, count: int, position: int) -> AudioFrame:
     frame.pts, frame.time_base = position, Fraction(1, SAMPLE_RATE)
     frame.planes[0].update(samples)
     return frame
-
-
-def _samples(frame: AudioFrame) -> bytes:
-    # The plane is padded to the allocation; only this much of it is sound.
-    return bytes(frame.planes[0])[: frame.samples * BYTES_PER_SAMPLE]
 
 
 def _open(encoding: Encoding) -> AudioCodecContext:

@@ -153,8 +153,9 @@ class Backlog:
         Returns:
             None, or the pts before which frames are lost because their keyframe is not kept any more.
         """
-        _, entries = self._split(self._take_over_point())
+        before, entries = self._split(self._take_over_point())
         first = next((entry for entry in entries if isinstance(entry, Packet) and entry.is_video), None)
+        entries = [*self._needed_audio(before), *entries]
         lost_until = None
         if first is not None and not first.is_keyframe:
             lost_until = self._skip_to(entries, 0)
@@ -213,6 +214,12 @@ class Backlog:
         oldest = self.audio_pts - AUDIO_WARM_UP
         return isinstance(entry, Packet) and not entry.is_video and entry.pts < oldest
 
+    def _needed_audio(self, entries: Sequence[Entry]) -> list[Packet]:
+        """Pick the audio that has not been delivered, or that a take-over warms up with."""
+        audio = [entry for entry in entries if isinstance(entry, Packet) and not entry.is_video]
+        oldest = audio[-1].pts - MAX_WAITING if audio else 0
+        return [packet for packet in audio if packet.pts >= oldest and not self._is_old_audio(packet)]
+
     def _append(self, entry: Entry) -> None:
         self._entries.append(entry)
         if isinstance(entry, Packet):
@@ -221,9 +228,16 @@ class Backlog:
                 self._keyframes.append(entry.pts)
 
     def _forget_gop(self) -> None:
-        keyframes = len(self._keyframes)
+        keyframes, replayed = len(self._keyframes), self._replayed
+        forgotten = []
         while len(self._keyframes) == keyframes or not _is_keyframe(self._entries[0]):
-            self._forget_first()
+            forgotten.append(self._forget_first())
+        # Sound lies in the same list, and is delivered at its own pace.
+        kept = self._needed_audio(forgotten)
+        self._entries.extendleft(reversed(kept))
+        self._sent += len(kept)
+        self._replayed = max(0, replayed - len(forgotten) + len(kept))
+        self._bytes += sum(len(packet.data) for packet in kept)
 
     def _forget_first(self) -> Entry:
         entry = self._entries.popleft()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from media.aac import STEREO_48K
-from media.h264 import h264_track
+from media.h264 import h264_track, with_parameter_sets
 from media.opus import opus_track
 from media.packet import AudioTrack, Packet, VideoTrack
 from transcode.gap import Gap
-from transcode.message import EncodedAudio, Frames, RungOpened
+from transcode.message import EncodedAudio, EncodedFrame, Frames, RungOpened
 from transcode.port import TranscoderSink
 from transcode.wanted import Wanted
 
@@ -28,6 +28,7 @@ class Delivery:
         self._wanted = wanted
         self._tracks: dict[str, VideoTrack] = {}  # those that the sink knows
         self._opening: dict[str, VideoTrack] = {}  # those of the frames that come next
+        self._last: dict[str, int] = {}  # pts of the newest frame of each rung
         self.gap = Gap()
 
     def open_rung(self, message: RungOpened) -> None:
@@ -39,12 +40,13 @@ class Delivery:
             return
         self._opening[message.rung] = h264_track(message.config)
         if message.rung not in self._tracks:
-            self._announce(message.rung)
+            self._announce(message.rung, self._wanted.start_of(message.rung))
 
     def close_rung(self, rung: str) -> None:
         """Forget a rung: when it comes back, the sink is told again."""
         self._tracks.pop(rung, None)
         self._opening.pop(rung, None)
+        self._last.pop(rung, None)
 
     def open_audio(self, output: str) -> None:
         """Tell of an audio output's configuration, which is constant."""
@@ -58,25 +60,37 @@ class Delivery:
             for frame in message.frames
             if frame.rung in self._tracks and self._wanted.take_frame(frame.rung, pts, frame.is_keyframe)
         ]
-        for frame in taken:
-            self._announce(frame.rung)
-        frames = {
-            frame.rung: Packet(self._tracks[frame.rung], pts, pts, frame.data, frame.is_keyframe)
-            for frame in taken
-        }
+        frames = {frame.rung: self._packet(frame, pts) for frame in taken}
         self._wanted.forget_keyframes(pts)
         if frames:
             self._sink.on_video(pts, frames)
 
-    def _announce(self, rung: str) -> None:
+    def _packet(self, frame: EncodedFrame, pts: int) -> Packet:
+        """Make a packet. Where another encoder goes on in the middle, its IDR brings its parameter sets along.
+
+        No new initialization segment can begin there, only at the next segment.
+        """
+        rung, data = frame.rung, frame.data
+        start = self._wanted.start_of(rung)
+        begins = self._last.get(rung, start - 1) < start
+        if frame.config:
+            self._opening[rung] = h264_track(frame.config)
+        if self._announce(rung, start if begins else pts) and not begins:
+            data = with_parameter_sets(self._tracks[rung].config, data)
+        self._last[rung] = pts
+        return Packet(self._tracks[rung], pts, pts, data, frame.is_keyframe)
+
+    def _announce(self, rung: str, from_pts: int) -> bool:
         track = self._opening.pop(rung, None)
-        if track is not None and track != self._tracks.get(rung):
-            self._tracks[rung] = track
-            self._sink.on_rung_opened(rung, track, self._wanted.start_of(rung))
+        if track is None or track == self._tracks.get(rung):
+            return False
+        self._tracks[rung] = track
+        self._sink.on_rung_opened(rung, track, from_pts)
+        return True
 
     def deliver_audio(self, message: EncodedAudio) -> None:
         """Hand over an audio packet."""
-        if self._wanted.take_audio(message.output, message.pts):
+        if self._wanted.take_audio(message):
             track = AUDIO_TRACKS[message.output]
             packet = Packet(track, message.pts, message.pts, message.data, is_keyframe=True)
             self._sink.on_audio(message.output, packet)

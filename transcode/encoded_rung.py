@@ -6,12 +6,12 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from transcode.message import EncodedFrame
-from transcode.video_encoder import VideoEncoder
+from transcode.encoder_choice import EncoderChoice
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
+    from transcode.message import EncodedFrame
     from transcode.rung import RungSpec
 
 
@@ -21,10 +21,10 @@ class EncodedRung:
     Opening the encoder takes 1 to 17 ms and gives the parameter sets before any picture.
     """
 
-    def __init__(self, spec: RungSpec, from_pts: int) -> None:
+    def __init__(self, spec: RungSpec, from_pts: int, choice: EncoderChoice | None = None) -> None:
         self.spec = spec
         self.from_pts = from_pts
-        self._encoder = VideoEncoder(spec)
+        self._encoder = (choice or EncoderChoice()).open(spec)
         self.cost_us = 0
         """CPU time that its pictures have taken; x264 has no threads of its own here."""
         self._thread = ThreadPoolExecutor(1, f"encode-{spec.name}")
@@ -53,6 +53,6 @@ class EncodedRung:
 
     def _encode(self, picture: VideoFrame, pts: int, is_keyframe: bool) -> EncodedFrame:
         began = time.thread_time_ns()
-        data = self._encoder.encode(picture, pts, is_keyframe)
+        frame = self._encoder.encode(picture, pts, is_keyframe)
         self.cost_us += (time.thread_time_ns() - began) // 1000
-        return EncodedFrame(self.spec.name, is_keyframe, data)
+        return frame

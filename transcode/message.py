@@ -60,6 +60,8 @@ class ActivateAudio:
 
     output: str
     from_pts: int
+    placed: tuple[tuple[int, int], ...] = ()
+    """Where the worker before has put source packets: their pts, and positions in samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ class EncodedFrame:
     rung: str
     is_keyframe: bool
     data: bytes
+    config: bytes = b""
+    """The avcC of the encoder that takes over with this frame; empty while it is the one that `RungOpened` told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +164,10 @@ class EncodedAudio:
     output: str
     pts: int
     data: bytes
+    source_pts: int = 0
+    """Of the newest source packet that is in it."""
+    source_position: int = 0
+    """Where that packet's first sample has been put, in samples of 48 kHz."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +203,62 @@ class Failed:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class UseEncoders:
+    """Server: hardware that worked in the trial, the preferred first, for rungs that are activated from now on."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TryEncoder:
+    """Server: say whether this encoder works here."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderTried:
+    """Worker: what became of the trial; no fault, it works."""
+
+    name: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderFailed:
+    """Worker: hardware failed on a rung, which goes on with x264."""
+
+    rung: str
+    encoder: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureLoudness:
+    """Server: measure how loud these packets are, which follow each other."""
+
+    number: int
+    track: AudioTrack
+    packets: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoudnessMeasured:
+    """Worker: the loudness of a piece of sound, by EBU R 128."""
+
+    number: int
+    blocks: tuple[float, ...]
+    """Momentary loudness (0.4 s) every 0.1 s, LUFS."""
+    short_term: float
+    """Of the last 3 s, or of all when there is less, LUFS."""
+    peak: float
+    """Highest sample, dBFS; above 0 it is clipped by whoever plays it."""
+
+
 Message = (
     SetTrack | Media | Activate | Deactivate | ActivateAudio | DeactivateAudio | ForceKeyframe | Flush | Skip | Ping
     | DrawSlate | Ready | RungOpened | Frames | EncodedAudio | SlateDrawn | Progress | Failed
     | Reset | Quality
+    | UseEncoders | TryEncoder | EncoderTried | EncoderFailed | MeasureLoudness | LoudnessMeasured
 )  # fmt: skip

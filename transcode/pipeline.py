@@ -7,12 +7,15 @@ thread that sends, through a bounded queue, so that a slow reader slows the deco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from media.packet import AudioTrack, VideoTrack
 from transcode.audio import AudioDecoder, AudioEncoder
 from transcode.encoded_rung import EncodedRung
+from transcode.encoder_choice import OPENERS, EncoderChoice, Open
+from transcode.encoder_trial import try_encoder
+from transcode.loudness import measure_loudness
 from transcode.message import (
     Activate,
     ActivateAudio,
@@ -22,6 +25,7 @@ from transcode.message import (
     Flush,
     ForceKeyframe,
     Frames,
+    MeasureLoudness,
     Media,
     Message,
     Quality,
@@ -29,6 +33,8 @@ from transcode.message import (
     RungOpened,
     SetTrack,
     Skip,
+    TryEncoder,
+    UseEncoders,
 )
 from transcode.quality import REPORT_TICKS
 from transcode.scaler import Scaler
@@ -43,9 +49,15 @@ Result = Callable[[], Message]
 
 
 class Pipeline:
-    """Turns the server's messages into results, synchronously and in order."""
+    """Turns the server's messages into results, synchronously and in order.
 
-    def __init__(self) -> None:
+    Args:
+        openers: how hardware encoders are opened.
+    """
+
+    def __init__(self, openers: Mapping[str, Open] = OPENERS) -> None:
+        self._openers = openers
+        self._encoders = EncoderChoice()
         self._video = VideoDecoder()
         self._scaler = Scaler()
         self._newest: VideoFrame | None = None
@@ -75,6 +87,7 @@ class Pipeline:
             case Media(is_video=True):
                 frames = self._video.decode(message.pts, message.dts, message.data, message.is_keyframe)
                 yield from self._encode_all(frames)
+                yield from map(_known, self._encoders.take_failures())
                 if self._video.is_blind:
                     self._video.discard_before(message.dts)
                     yield lambda: Skip(message.dts)
@@ -85,9 +98,8 @@ class Pipeline:
             case Skip():
                 yield from self._end_video()
                 yield lambda: message
-            case DrawSlate():
-                yield from self._end_video()
-                yield from self._draw_slate(message)
+            case DrawSlate() | TryEncoder() | UseEncoders() | MeasureLoudness() | Reset():
+                yield from self._serve(message)
             case Flush():
                 yield from self._end_video()
                 for encoder in self._outputs.values():
@@ -104,17 +116,32 @@ class Pipeline:
     def _control(self, message: Message) -> Iterator[Result]:
         match message:
             case Activate(spec, from_pts):
-                yield from self._activate(EncodedRung(spec, from_pts))
+                encoder = EncodedRung(spec, from_pts, self._encoders)
+                yield from map(_known, self._encoders.take_failures())
+                yield from self._activate(encoder)
             case Deactivate(rung) if rung in self._rungs:
                 self._rungs.pop(rung).close()
             case ForceKeyframe(pts, rung):
                 for name, succession in self._rungs.items():
                     if rung in (None, name):
                         succession.force_keyframe(pts)
-            case ActivateAudio(output, from_pts):
-                self._outputs[output] = AudioEncoder(output, from_pts)
+            case ActivateAudio(output, from_pts, placed):
+                self._outputs[output] = AudioEncoder(output, from_pts, dict(placed))
             case DeactivateAudio(output):
                 self._outputs.pop(output, None)
+
+    def _serve(self, message: Message) -> Iterator[Result]:
+        """Do what is no part of a broadcast's live encoding."""
+        match message:
+            case DrawSlate():
+                yield from self._end_video()
+                yield from self._draw_slate(message)
+            case TryEncoder(name):
+                yield _known(try_encoder(name, self._openers))
+            case MeasureLoudness():
+                yield _known(measure_loudness(message))
+            case UseEncoders(names):
+                self._encoders = EncoderChoice(names, self._openers)
             case Reset():
                 self._reset()
 
@@ -179,10 +206,11 @@ class Pipeline:
     def _encode_audio(self, message: Media) -> Iterator[Result]:
         if not self._outputs:
             return
+        held = self._audio.held
         samples = self._audio.decode(message.pts, message.data)
         if samples:
             for encoder in self._outputs.values():
-                yield from map(_known, encoder.encode(message.pts, samples))
+                yield from map(_known, encoder.encode(message.pts, samples, held))
 
     def _end_video(self) -> Iterator[Result]:
         yield from self._encode_all(self._video.drain())

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 import structlog
 
 from media.error import LocalStateError, TranscodeError
+from transcode.message import UseEncoders
 from transcode.process import WorkerProcess
 
 log = structlog.get_logger(__name__)
@@ -28,6 +29,8 @@ class WorkerPool:
 
     def __init__(self, warm: int = 1) -> None:
         self._warm = warm
+        self.encoders: tuple[str, ...] = ()
+        """Hardware that works here, which workers use from then on; see `encoder_search`."""
         self._spares: list[WorkerProcess] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._refill: asyncio.Task[None] | None = None
@@ -48,11 +51,14 @@ class WorkerPool:
         while self._spares:
             worker = self._spares.pop()
             if await self._responds(worker):
-                self._start_refill(REFILL_DELAY_S)
-                return worker
+                return self._prepared(worker)
             self._end(worker.kill())
-        worker = await WorkerProcess.spawn()
+        return self._prepared(await WorkerProcess.spawn())
+
+    def _prepared(self, worker: WorkerProcess) -> WorkerProcess:
         self._start_refill(REFILL_DELAY_S)
+        if self.encoders:
+            worker.send(UseEncoders(self.encoders))
         return worker
 
     async def _responds(self, worker: WorkerProcess) -> bool:

@@ -28,6 +28,8 @@ class TranscoderStats:
     """CPU seconds per second of media for each rung's encoder, as far as it is known."""
     quality: Mapping[str, float] = field(default_factory=dict)
     """PSNR in dB of each rung against what its encoder was given, over the last seconds, as far as it is known."""
+    encoders_failed: tuple[str, ...] = ()
+    """Hardware that was given up, and why; x264 has taken its place."""
 
 
 class TranscoderSink(Protocol):

@@ -41,6 +41,9 @@ _ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
 }
 
+WORKER_MODULE = "transcode.worker"
+"""What a process runs."""
+
 _ROOT = str(Path(__file__).resolve().parent.parent)
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
@@ -240,7 +243,7 @@ async def _execute(fd: int) -> asyncio.subprocess.Process:
         sys.executable,
         "-P",
         "-m",
-        "transcode.worker",
+        WORKER_MODULE,
         str(fd),
         pass_fds=(fd,),
         stdin=asyncio.subprocess.DEVNULL,

@@ -44,7 +44,10 @@ class QualityMeter:
         """Take note of a picture; an encoder that measures nothing adds nothing."""
         if not packet.has_sidedata("quality_stats"):
             return
-        _, _, planes, _, squared_error = _STATS.unpack_from(bytes(packet.get_sidedata("quality_stats")))
+        stats = bytes(packet.get_sidedata("quality_stats"))
+        if len(stats) < _STATS.size:
+            return  # it says how coarse the picture is, not how wrong
+        _, _, planes, _, squared_error = _STATS.unpack_from(stats)
         if planes:
             self._pictures += 1
             self._squared_error += squared_error

@@ -19,7 +19,18 @@ from transcode.backlog import NOTHING_DELIVERED, Backlog
 from transcode.crash import CrashHistory, Verdict
 from transcode.delivery import Delivery
 from transcode.gap import Gap
-from transcode.message import EncodedAudio, Flush, Frames, Message, Progress, Quality, RungOpened, Skip
+from transcode.message import (
+    EncodedAudio,
+    EncoderFailed,
+    Flush,
+    Frames,
+    Message,
+    Progress,
+    Quality,
+    RungOpened,
+    Skip,
+    UseEncoders,
+)
 from transcode.pool import WorkerPool
 from transcode.port import TranscoderSink, TranscoderStats
 from transcode.quality import QualityFigures
@@ -32,6 +43,9 @@ __all__ = ["Transcoder", "TranscoderSink", "TranscoderStats", "WorkerPool"]
 PATIENCE_S = 3.0
 """How long more may wait than is wanted. What a bad network held back comes at once, ten seconds at most (then the
 publisher counts as lost), and encoders catch up at two or three times real time; slow ones never do."""
+
+MAX_FAILED_ENCODERS = 8
+"""That are remembered: there are four kinds of hardware, and each may fail in two ways."""
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +79,7 @@ class Transcoder:
         self._is_over = False
         self._restarts = 0
         self._skipped_gops = 0
+        self._encoders_failed: list[str] = []
 
     @property
     def stats(self) -> TranscoderStats:
@@ -82,6 +97,7 @@ class Transcoder:
             base_cost=session.meters.base_cost if session else None,
             costs=session.meters.costs if session else {},
             quality=self._quality.rungs,
+            encoders_failed=tuple(self._encoders_failed),
         )
 
     @property
@@ -189,6 +205,8 @@ class Transcoder:
                 if self._session is not None:
                     self._session.meters.restart(message.rung)
                 self._delivery.open_rung(message)
+            case EncoderFailed(_, encoder, reason):
+                self._note_failed(f"{encoder}: {reason}")
             case Flush() | Skip():
                 self._pass(message)
 
@@ -236,7 +254,16 @@ class Transcoder:
         self._extend_gap(self._backlog.rewind())
         self._session = WorkerSession(worker, self._backlog, with_video=bool(self._wanted.rungs))
         worker.attach(self)
+        if self._restarts:
+            # A graphics driver is the first suspect when a worker dies or hangs; x264 is above suspicion.
+            worker.send(UseEncoders(()))
         self._session.begin(self._wanted.resume(self._backlog.delivered_pts))
+
+    def _note_failed(self, sentence: str) -> None:
+        known = self._encoders_failed
+        if sentence not in known and len(known) < MAX_FAILED_ENCODERS:
+            known.append(sentence)
+            log.warning("a hardware encoder failed, its rungs go on with x264", reason=sentence)
 
     def _recover(self, reason: str, gop: int | None) -> None:
         verdict = self._crashes.judge(self._clock(), gop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 from transcode.backlog import NOTHING_DELIVERED
@@ -11,10 +12,14 @@ from transcode.message import (
     ActivateAudio,
     Deactivate,
     DeactivateAudio,
+    EncodedAudio,
     ForceKeyframe,
     Message,
 )
 from transcode.rung import RungSpec
+
+MAX_PLACED = 64
+"""Source packets whose places are kept: more than a second, and a successor begins with the last fifth of one."""
 
 
 class Wanted:
@@ -25,6 +30,9 @@ class Wanted:
             str, list[Activate]
         ] = {}  # the last one is in force, or will be behind those before it
         self._outputs: dict[str, int] = {}  # the first pts that has not been delivered
+        self._placed: dict[
+            str, deque[tuple[int, int]]
+        ] = {}  # source packets by output, as `ActivateAudio` has them
         self._keyframes: list[ForceKeyframe] = []
         self._waiting: set[str] = set()  # rungs whose first frame has not come
 
@@ -69,6 +77,7 @@ class Wanted:
     def activate_audio(self, output: str) -> Message:
         """Want an audio output."""
         self._outputs[output] = NOTHING_DELIVERED
+        self._placed[output] = deque(maxlen=MAX_PLACED)
         return ActivateAudio(output, NOTHING_DELIVERED)
 
     def deactivate_audio(self, output: str) -> Message:
@@ -97,11 +106,15 @@ class Wanted:
         if self._keyframes and self._keyframes[0].pts <= delivered_pts:
             self._keyframes = [order for order in self._keyframes if order.pts > delivered_pts]
 
-    def take_audio(self, output: str, pts: int) -> bool:
+    def take_audio(self, packet: EncodedAudio) -> bool:
         """Note a delivered audio packet; False when it is not wanted or was there before."""
+        output, pts = packet.output, packet.pts
         if output not in self._outputs or pts < self._outputs[output]:
             return False
         self._outputs[output] = pts + 1
+        placed = (packet.source_pts, packet.source_position)
+        if placed not in self._placed[output]:
+            self._placed[output].append(placed)
         return True
 
     def resume(self, delivered_pts: int) -> Iterator[Message]:
@@ -110,7 +123,7 @@ class Wanted:
             for active in _from(actives, delivered_pts + 1):
                 yield Activate(active.spec, max(active.from_pts, delivered_pts + 1))
         for output, from_pts in self._outputs.items():
-            yield ActivateAudio(output, from_pts)
+            yield ActivateAudio(output, from_pts, tuple(self._placed[output]))
         yield from self._keyframes
 
 

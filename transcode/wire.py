@@ -25,10 +25,14 @@ from transcode.message import (
     DrawSlate,
     EncodedAudio,
     EncodedFrame,
+    EncoderFailed,
+    EncoderTried,
     Failed,
     Flush,
     ForceKeyframe,
     Frames,
+    LoudnessMeasured,
+    MeasureLoudness,
     Media,
     Message,
     Ping,
@@ -40,6 +44,8 @@ from transcode.message import (
     SetTrack,
     Skip,
     SlateDrawn,
+    TryEncoder,
+    UseEncoders,
 )
 from transcode.rung import RungSpec
 
@@ -50,10 +56,11 @@ _LENGTH = struct.Struct(">I")
 _MEDIA = struct.Struct(">B?qq")
 _FRAMES = struct.Struct(">qB")
 _DRAWN = struct.Struct(">BHH")
-_FRAME = struct.Struct(">B?I")
-_AUDIO = struct.Struct(">Bq")
+_FRAME = struct.Struct(">B?HI")
 _PROGRESS = struct.Struct(">QQIIQB")
 _COST = struct.Struct(">BQ")
+_AUDIO = struct.Struct(">Bqqq")
+_MEASURE = struct.Struct(">QHH")
 _NUMBER = struct.Struct(">q")
 
 
@@ -164,6 +171,32 @@ def _read_media(body: bytes) -> Media:
     return Media(kind == 1, is_keyframe, pts, dts, body[_MEDIA.size :])
 
 
+def _write_measure(message: MeasureLoudness) -> bytes:
+    head = _write_json(SetTrack(message.track))
+    sizes = [len(data) for data in message.packets]
+    layout = _MEASURE.pack(message.number, len(head), len(sizes)) + struct.pack(f">{len(sizes)}I", *sizes)
+    return layout + head + b"".join(message.packets)
+
+
+def _read_measure(body: bytes) -> MeasureLoudness:
+    number, head_size, count = _MEASURE.unpack_from(body)
+    sizes = struct.unpack_from(f">{count}I", body, _MEASURE.size)
+    at = _MEASURE.size + 4 * count + head_size
+    track = _read_track(body[at - head_size : at]).track
+    if not isinstance(track, AudioTrack) or at + sum(sizes) != len(body):
+        raise ValueError("no sound, or cut short")
+    packets = []
+    for size in sizes:
+        packets.append(body[at : at + size])
+        at += size
+    return MeasureLoudness(number, track, tuple(packets))
+
+
+def _read_measured(body: bytes) -> LoudnessMeasured:
+    values = json.loads(body)
+    return LoudnessMeasured(**values | {"blocks": tuple(map(float, values["blocks"]))})
+
+
 def _write_frames(message: Frames) -> bytes:
     return _FRAMES.pack(message.pts, len(message.frames)) + _join_frames(message.frames)
 
@@ -191,29 +224,39 @@ def _join_frames(frames: Iterable[EncodedFrame]) -> bytes:
     parts: list[bytes] = []
     for frame in frames:
         name = frame.rung.encode()
-        parts += (_FRAME.pack(len(name), frame.is_keyframe, len(frame.data)), name, frame.data)
+        head = _FRAME.pack(len(name), frame.is_keyframe, len(frame.config), len(frame.data))
+        parts += (head, name, frame.config, frame.data)
     return b"".join(parts)
 
 
 def _split_frames(body: bytes, at: int, count: int) -> tuple[EncodedFrame, ...]:
     frames = []
     for _ in range(count):
-        name_size, is_keyframe, size = _FRAME.unpack_from(body, at)
-        start = at + _FRAME.size + name_size
+        name_size, is_keyframe, config_size, size = _FRAME.unpack_from(body, at)
+        config_at = at + _FRAME.size + name_size
+        start = config_at + config_size
+        name, config = body[config_at - name_size : config_at].decode(), body[config_at:start]
         at = start + size
         if at > len(body):
             raise ValueError("frame is cut short")
-        frames.append(EncodedFrame(body[start - name_size : start].decode(), is_keyframe, body[start:at]))
+        frames.append(EncodedFrame(name, is_keyframe, body[start:at], config))
     return tuple(frames)
 
 
 def _write_audio(message: EncodedAudio) -> bytes:
-    return _AUDIO.pack(AUDIO_OUTPUTS.index(message.output), message.pts) + message.data
+    output = AUDIO_OUTPUTS.index(message.output)
+    return _AUDIO.pack(output, message.pts, message.source_pts, message.source_position) + message.data
 
 
 def _read_audio(body: bytes) -> EncodedAudio:
-    output, pts = _AUDIO.unpack_from(body)
-    return EncodedAudio(AUDIO_OUTPUTS[output], pts, body[_AUDIO.size :])
+    output, pts, source_pts, position = _AUDIO.unpack_from(body)
+    return EncodedAudio(AUDIO_OUTPUTS[output], pts, body[_AUDIO.size :], source_pts, position)
+
+
+def _read_activate_audio(body: bytes) -> ActivateAudio:
+    values = json.loads(body)
+    placed = tuple((int(pts), int(position)) for pts, position in values["placed"])
+    return ActivateAudio(values["output"], int(values["from_pts"]), placed)
 
 
 def _write_progress(message: Progress) -> bytes:
@@ -257,7 +300,7 @@ _CODECS: tuple[_Codec, ...] = (
     (2, Media, _write_media, _read_media),
     (3, Activate, _write_json, _read_activate),
     (4, Deactivate, _write_json, lambda body: Deactivate(**json.loads(body))),
-    (5, ActivateAudio, _write_json, lambda body: ActivateAudio(**json.loads(body))),
+    (5, ActivateAudio, _write_json, _read_activate_audio),
     (6, DeactivateAudio, _write_json, lambda body: DeactivateAudio(**json.loads(body))),
     (7, ForceKeyframe, _write_json, lambda body: ForceKeyframe(**json.loads(body))),
     (8, Flush, _numbers(_NUMBER), lambda body: Flush(*_NUMBER.unpack(body))),
@@ -273,6 +316,12 @@ _CODECS: tuple[_Codec, ...] = (
     (37, Failed, _write_json, lambda body: Failed(**json.loads(body))),
     (12, Reset, _write_json, lambda _body: Reset()),
     (39, Quality, _write_json, _read_quality),
+    (20, UseEncoders, _write_json, lambda body: UseEncoders(tuple(json.loads(body)["names"]))),
+    (21, TryEncoder, _write_json, lambda body: TryEncoder(**json.loads(body))),
+    (50, EncoderTried, _write_json, lambda body: EncoderTried(**json.loads(body))),
+    (51, EncoderFailed, _write_json, lambda body: EncoderFailed(**json.loads(body))),
+    (22, MeasureLoudness, _write_measure, _read_measure),
+    (52, LoudnessMeasured, _write_json, _read_measured),
 )
 
 _WRITERS = {kind: (code, write) for code, kind, write, _ in _CODECS}

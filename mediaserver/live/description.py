@@ -47,9 +47,13 @@ def describe_health(session: Session | None, last_error: LastError | None) -> Ma
 
 def _renditions(broadcast: Broadcast) -> Mapping[str, object]:
     stats = broadcast.rungs.stats
-    transcode = {"speed": stats.speed, "lag_s": stats.lag_s if broadcast.rungs.is_encoding else None}
+    transcode: dict[str, object] = {
+        "speed": stats.speed,
+        "lag_s": stats.lag_s if broadcast.rungs.is_encoding else None,
+    }
+    transcode |= {"restarts": stats.restarts, "skipped_gops": stats.skipped_gops}
     return {
-        "transcode": transcode | {"restarts": stats.restarts, "skipped_gops": stats.skipped_gops},
+        "transcode": transcode | {"encoders_failed": list(stats.encoders_failed)},
         "rungs": [state._asdict() for state in broadcast.rungs.states()],
         "on_slate": broadcast.is_on_slate,
     }

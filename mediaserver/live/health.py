@@ -48,6 +48,11 @@ class AudioFacts:
     sample_rate: int
     channels: int
     announced_bitrate_bps: int | None
+    loudness_lufs: float | None = None
+    """Of a few seconds now and then; see `loudness`, also for the others."""
+    momentary_lufs: float | None = None
+    integrated_lufs: float | None = None
+    peak_dbfs: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from .health import HealthReport, IngestHealth
 from .intake import MAX_TRACKS
 from .keyframe_memory import KeyframeHabit
 from .load import Load
+from .loudness import LoudnessMeter, Measure
 from .takeover import Takeovers
 from .throttle import Throttle
 
@@ -50,7 +51,14 @@ class Publication:
     """One publisher's connection to a session; the RTMP room's `Publication` port."""
 
     def __init__(
-        self, session: Session, peer: str, encoder: str, kick: Callable[[str], None], habit: KeyframeHabit
+        self,
+        session: Session,
+        peer: str,
+        encoder: str,
+        kick: Callable[[str], None],
+        habit: KeyframeHabit,
+        *,
+        measure: Measure | None = None,
     ) -> None:
         self._session = session
         self._habit = habit
@@ -65,6 +73,7 @@ class Publication:
         self._clock = session.clock
         self._throttle = Throttle(self._clock())
         self._health = IngestHealth(self._clock())
+        self._loudness = LoudnessMeter(measure, self._clock()) if measure is not None else None
         self._is_broken = False
 
     def receive(self, packet: Packet) -> None:
@@ -74,6 +83,8 @@ class Publication:
         self._health.receive(packet, now)
         if isinstance(packet.track, AudioTrack) and not packet.track_id:
             self.audio = packet.track
+            if self._loudness is not None:
+                self._loudness.receive(packet, now)
         if not self._is_broken:
             with self._kicking():
                 self._session.receive(self, packet)
@@ -106,7 +117,10 @@ class Publication:
 
     def health(self) -> HealthReport:
         """Sum up how this publisher's signal arrives."""
-        report = self._health.report(self._clock())
+        now = self._clock()
+        report = self._health.report(now)
+        if self._loudness is not None:
+            report = self._loudness.add_to(report, now)
         if not self._throttle.wait_s:
             return report
         return replace(report, warnings=(HELD_BACK, *report.warnings))
@@ -123,6 +137,8 @@ class Publication:
     def close(self, clean: bool, reason: str) -> None:
         """End this publisher's part in the session."""
         self.judge_keyframes()
+        if self._loudness is not None:
+            self._loudness.close()
         with self._kicking():
             self._session.detach(self, clean, reason)
 

@@ -20,6 +20,7 @@ from hls.config import HlsConfig
 from hls.output import HlsOutput
 from media.error import StreamError
 from rtmp.port import PublishRequest
+from transcode.loudness_probe import LoudnessProbe
 from transcode.supervisor import WorkerPool
 
 from .broadcast import Broadcast
@@ -83,6 +84,7 @@ class Stage:
         self._making = asyncio.Semaphore(MAX_MAKING)
         self._last_errors = LastErrors(wall_clock)
         self._keyframes = KeyframeMemory()
+        self._probe = LoudnessProbe(pool)
         self._load = Load()
         self._wall_clock = wall_clock
         self._playback = playback
@@ -113,6 +115,7 @@ class Stage:
         """End every playlist and send every encoder away; the streams stay live for the next start."""
         endings = [session.end("the server stops") for session in self._sessions.values()]
         await asyncio.gather(*self._tasks, *endings, return_exceptions=True)
+        self._probe.close()
         await self._checkpoints.close()
         self._load.close()
 
@@ -143,7 +146,9 @@ class Stage:
             raise StreamError("already_ended", "The stream has just ended.")
         session = self._session(stream_id)
         habit = self._keyframes.habit(request.stream_key)
-        publication = Publication(session, request.peer, request.encoder, kick, habit)
+        publication = Publication(
+            session, request.peer, request.encoder, kick, habit, measure=self._probe.measure
+        )
         session.attach(publication)
         return publication
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mediaserver.check import Report, examine, port_fault, render
-from mediaserver.encoder_check import EncoderState
+from mediaserver.encoder_check import EncoderState, try_encoders
 from tests.certificate import make_certificate
 
 
@@ -40,6 +40,15 @@ def test_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         f"RTMPS_PORT: {port} on 127.0.0.1 cannot be used: Address already in use",
         f"TLS_KEY_FILE: {files.certificate} holds no private key in PEM form",
     ]
+
+
+def test_encoders_are_tried_as_the_server_tries_them() -> None:
+    found = {state.name: state for state in try_encoders()}
+    assert [name for name, state in found.items() if not state.is_hardware] == ["libx264", "aac", "libopus"]
+    assert not any(state.fault for state in found.values() if state.is_needed)
+    for name in ("h264_nvenc", "h264_qsv", "h264_amf", "h264_v4l2m2m"):
+        assert found[name].is_hardware
+        assert found[name].fault in (None, "no such hardware"), "whatever this machine has"
 
 
 def test_the_report_for_people() -> None:

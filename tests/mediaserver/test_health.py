@@ -89,6 +89,10 @@ def test_a_good_signal() -> None:
         "sample_rate": 48_000,
         "channels": 2,
         "announced_bitrate_bps": 160_000,
+        "loudness_lufs": None,
+        "momentary_lufs": None,
+        "integrated_lufs": None,
+        "peak_dbfs": None,
     }
 
 

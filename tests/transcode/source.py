@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import math
 import struct
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, cast
 
 import av
+import numpy as np
 from av.codec.context import Flags
 from av.video.reformatter import VideoReformatter
 
 from media.aac import aac_track
+from media.flac import flac_track
 from media.h264 import h264_track
 from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
 from media.rendition import Rendition
@@ -95,6 +97,34 @@ def audio(
         encoded += codec.encode(frame)
     track = aac_track(bytes(codec.extradata))
     return [_audio_packet(track, start, index, bytes(p)) for index, p in enumerate(encoded)]
+
+
+def sine(
+    frequency: float,
+    seconds: float,
+    *,
+    layout: str = "stereo",
+    rate: int = 48_000,
+    levels: Sequence[float] = (0.5, 0.5),
+) -> list[Packet]:
+    """Make a tone in FLAC, which changes no sample; one level for each channel, timestamps in milliseconds."""
+    codec: Any = av.CodecContext.create("flac", "w")
+    codec.sample_rate, codec.layout, codec.format = rate, layout, "s32"
+    codec.time_base = Fraction(1, rate)
+    codec.open()
+    count = int(codec.frame_size)
+    packets = []
+    for index in range(int(seconds * rate / count)):
+        wave = np.sin(2 * np.pi * frequency * np.arange(index * count, (index + 1) * count) / rate)
+        samples = np.outer(wave, np.array(levels) * (2**31 - 1)).astype(np.int32)
+        frame = av.AudioFrame(format="s32", layout=layout, samples=count)
+        frame.sample_rate, frame.pts, frame.time_base = rate, index * count, Fraction(1, rate)
+        frame.planes[0].update(samples.tobytes())
+        for data in map(bytes, codec.encode(frame)):
+            pts = index * count * 1000 // rate * 90
+            packets.append((pts, data))
+    track = flac_track(bytes(codec.extradata))
+    return [Packet(track, pts, pts, data, is_keyframe=True) for pts, data in packets]
 
 
 def _audio_packet(track: AudioTrack, start: int, index: int, data: bytes) -> Packet:

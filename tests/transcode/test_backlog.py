@@ -7,7 +7,7 @@ from transcode import backlog as module
 from transcode.backlog import NOTHING_DELIVERED, Backlog, Entry
 from transcode.crash import CrashHistory, Verdict
 from transcode.gap import Gap
-from transcode.message import MAX_FORMER, Activate, Flush, Skip
+from transcode.message import MAX_FORMER, Activate, ActivateAudio, EncodedAudio, Flush, Skip
 from transcode.wanted import Wanted
 
 from .source import spec
@@ -282,6 +282,37 @@ def test_a_gap_is_said_when_the_frames_before_it_are_there() -> None:
     assert gap.until_pts == 15
 
 
+def test_sound_before_the_keyframe_is_kept_until_it_is_delivered() -> None:
+    """Without a rung no video is delivered, with one it is ahead of the sound: neither may cost sound."""
+    backlog = Backlog()
+    for index in range(25):
+        backlog.push(frame(index))
+        backlog.push(sound(index))
+    while backlog.next_unsent():
+        pass
+    backlog.deliver_audio(15 * STEP)
+    backlog.deliver(24 * STEP)
+    backlog.rewind()
+    again = [entry for entry in iter(backlog.next_unsent, None) if isinstance(entry, Packet)]
+    heard = [entry.pts // STEP for entry in again if not entry.is_video]
+    assert heard == list(range(13, 25)), "two packets to warm up with"
+    assert next(entry.pts // STEP for entry in again if entry.is_video) == 20
+
+
+def test_sound_that_nobody_delivers_is_not_kept_for_ever() -> None:
+    backlog = Backlog()
+    for index in range(1000):
+        backlog.push(frame(index))
+        backlog.push(Packet(AUDIO, index * STEP, index * STEP, b"a" * 1000, is_keyframe=True))
+        while backlog.next_unsent():
+            pass
+        backlog.deliver(index * STEP)
+    backlog.rewind()
+    kept = [entry.pts for entry in iter(backlog.next_unsent, None) if isinstance(entry, Packet)]
+    assert 999 * STEP - min(kept) < 2 * module.MAX_WAITING
+    assert not backlog.is_too_large
+
+
 def test_wanted_resumes_behind_the_last_delivered_frame() -> None:
     wanted = Wanted()
     first = wanted.activate(spec("144p", 256, 144), 100)
@@ -292,12 +323,12 @@ def test_wanted_resumes_behind_the_last_delivered_frame() -> None:
     assert not wanted.take_frame("144p", 90, True)
     assert not wanted.take_frame("144p", 110, False)
     assert wanted.take_frame("144p", 100, True)
-    assert wanted.take_audio("opus", 150)
-    assert not wanted.take_audio("opus", 150)
+    assert wanted.take_audio(EncodedAudio("opus", 150, b"", 140, 75))
+    assert not wanted.take_audio(EncodedAudio("opus", 150, b"", 140, 75))
     wanted.forget_keyframes(250)
     rung, output, keyframe = wanted.resume(250)
     assert getattr(rung, "from_pts", None) == 251
-    assert getattr(output, "from_pts", None) == 151
+    assert output == ActivateAudio("opus", 151, ((140, 75),))
     assert getattr(keyframe, "pts", None) == 300
 
 

@@ -9,7 +9,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
+import av
+import numpy as np
 import pytest
 import uvloop
 
@@ -17,11 +20,14 @@ from media.packet import CLOCK_HZ, Packet
 from media.rendition import LADDER, Rendition, renditions_for
 from media.timing import rescale
 from transcode import process
-from transcode.rung import rung_spec
+from transcode.delivery import AUDIO_TRACKS
+from transcode.message import ActivateAudio, EncodedAudio, Flush
+from transcode.pipeline import Pipeline
+from transcode.rung import RungSpec, rung_spec
 from transcode.supervisor import Transcoder, WorkerPool
 
 from .codec import video_of
-from .source import STEP, Recorder, audio, decode, spec, video
+from .source import STEP, Recorder, audio, decode, messages, sine, spec, video
 
 SMALL = spec("144p", 256, 144)
 LARGE = spec("240p", 426, 240)
@@ -469,3 +475,45 @@ def test_it_works_under_the_servers_event_loop() -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(killed_once()) == ([index * STEP for index in range(50)], 1)
+
+
+@pytest.mark.parametrize(
+    ("rate", "rungs"),
+    [(48_000, []), (44_100, []), (44_100, [SMALL])],
+    ids=["48 kHz", "44.1 kHz", "with a rung"],
+)
+async def test_sound_goes_on_in_the_same_sample_behind_a_killed_worker(
+    transcoder: Transcoder, sink: Recorder, rate: int, rungs: list[RungSpec]
+) -> None:
+    """Whether or not the video beside it is encoded; its keyframes come every second."""
+    source = sine(997, 4.0, rate=rate)
+    packets = merged(source, video(100))
+    transcoder.activate_audio("aac")
+    for rung in rungs:
+        transcoder.activate(rung, 0)
+    half = len(packets) // 2
+    for packet in packets[:half]:
+        transcoder.send(packet)
+    await sink.until(lambda: len(sink.audio.get("aac", [])) > 60)
+    kill(transcoder)
+    for packet in packets[half:]:
+        transcoder.send(packet)
+    await finish(transcoder, sink)
+    assert transcoder.stats.restarts == 1
+    found = decode_sound([packet.data for packet in sink.audio["aac"]])
+    pipeline = Pipeline()
+    sent = [ActivateAudio("aac", 0), *messages(source), Flush(1)]
+    results = [result() for message in sent for result in pipeline.handle(message)]
+    expected = decode_sound([each.data for each in results if isinstance(each, EncodedAudio)])
+    assert [packet.pts for packet in sink.audio["aac"]] == [
+        each.pts for each in results if isinstance(each, EncodedAudio)
+    ]
+    # Half a sample of another place would differ by 0.03, a packet whose neighbour is missing by 0.5.
+    assert np.abs(found - expected)[:, 4800:-4800].max() < 0.05
+
+
+def decode_sound(packets: list[bytes]) -> Any:
+    codec: Any = av.CodecContext.create("aac", "r")
+    codec.extradata = AUDIO_TRACKS["aac"].config
+    frames = [frame for data in packets for frame in codec.decode(av.Packet(data))]
+    return np.concatenate([frame.to_ndarray() for frame in frames], axis=1)

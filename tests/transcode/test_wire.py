@@ -15,10 +15,14 @@ from transcode.message import (
     DrawSlate,
     EncodedAudio,
     EncodedFrame,
+    EncoderFailed,
+    EncoderTried,
     Failed,
     Flush,
     ForceKeyframe,
     Frames,
+    LoudnessMeasured,
+    MeasureLoudness,
     Media,
     Message,
     Ping,
@@ -30,6 +34,8 @@ from transcode.message import (
     SetTrack,
     Skip,
     SlateDrawn,
+    TryEncoder,
+    UseEncoders,
 )
 from transcode.wire import MAX_MESSAGE_BYTES, MessageReader, serialize
 
@@ -46,6 +52,7 @@ CASES: list[Message] = [
     Activate(spec("480p", 854, 480), 90_000),
     Deactivate("480p"),
     ActivateAudio("opus", -(1 << 62)),
+    ActivateAudio("aac", 5, ((90_000, 48_000), (91_890, 49_024))),
     DeactivateAudio("aac"),
     ForceKeyframe(180_000, None),
     ForceKeyframe(180_000, "144p"),
@@ -58,7 +65,7 @@ CASES: list[Message] = [
     Frames(3600, (EncodedFrame("480p", True, b"abc"), EncodedFrame("144p", False, b""))),
     DrawSlate("We are back soon: ä", (spec("480p", 854, 480), spec("144p", 256, 144)), 20, 9000),
     SlateDrawn("480p", b"\x01avcC", (EncodedFrame("480p", True, b"abc"), EncodedFrame("480p", False, b"x"))),
-    EncodedAudio("aac", 1920, b"sound"),
+    EncodedAudio("aac", 1920, b"sound", 1890, 1024),
     Progress(1, 2, 3, 4),
     Progress(1, 2, 3, 4, 1 << 40, (("480p", 1 << 40), ("144p", 0))),
     Failed("x264 went home: ä"),
@@ -66,6 +73,14 @@ CASES: list[Message] = [
     Reset(),
     Quality(-180_000, (("480p", 38.25), ("144p", 99.0))),
     Quality(180_000, ()),
+    Frames(3600, (EncodedFrame("480p", True, b"abc", b"\x01avcC"), EncodedFrame("144p", False, b"d"))),
+    UseEncoders(("h264_nvenc", "h264_qsv")),
+    UseEncoders(()),
+    TryEncoder("h264_amf"),
+    EncoderTried("h264_amf", ""),
+    EncoderFailed("720p", "h264_qsv", "the device was removed"),
+    MeasureLoudness(7, AudioTrack("aac", b"\x11\x90", "mp4a.40.2", 48_000, 2), (b"abc", b"", b"d")),
+    LoudnessMeasured(7, (-23.5, -24.0), -23.7, -1.5),
 ]
 
 
@@ -100,8 +115,8 @@ def test_pieces_of_any_size(size: int) -> None:
         b"\0\0\0\2\x03{",
         b"\0\0\0\5\x02abcd",
         b"\0\0\0\3\x03{}",
-        serialize(CASES[17])[:3] + bytes([len(serialize(CASES[17])) - 5]) + serialize(CASES[17])[4:-1],
         b"\0\0\0\x2d\x24" + bytes(32) + b"\1\4" + bytes(8) + b"48",
+        serialize(CASES[18])[:3] + bytes([len(serialize(CASES[18])) - 5]) + serialize(CASES[18])[4:-1],
     ],
 )
 def test_broken_streams_are_refused(wire: bytes) -> None:
