@@ -33,6 +33,8 @@ from transcode.rung import RungSpec, rung_spec
 HEIGHT, BITRATE, FPS = 1080, "6000k", 30
 ROUNDS = 5
 SECONDS = 4 * (ROUNDS + 1) + 1
+PAUSE_S = 0.7
+"""Before each request: the pool has its spare again."""
 TARGETS_S = {("480p", 2): 0.6, ("360p", 2): 0.6, ("720p", 2): 1.0, ("480p", 4): 1.8, ("720p", 4): 1.8}
 """Of issue 4 for a machine that does nothing else; what is missing has none."""
 
@@ -60,16 +62,19 @@ async def wait_for(renderer: Renderer, request: RenderRequest) -> float:
     return time.perf_counter() - began
 
 
-async def warm(found: Sequence[Sequence[Packet]], spec: RungSpec) -> tuple[float, int]:
+async def warm(found: Sequence[Sequence[Packet]], spec: RungSpec) -> tuple[float, float, int]:
     pool = WorkerPool()
     renderer = Renderer(pool)
     await wait_for(renderer, request_of(found[0], spec))
-    waits = [await wait_for(renderer, request_of(segment, spec)) for segment in found[1 : ROUNDS + 1]]
     (worker,) = renderer.worker_pids
-    peak = peak_mib(worker)
+    before, waits = cpu_s(worker), []
+    for segment in found[1 : ROUNDS + 1]:
+        await asyncio.sleep(PAUSE_S)
+        waits.append(await wait_for(renderer, request_of(segment, spec)))
+    cpu, peak = cpu_s(worker) - before, peak_mib(worker)
     await renderer.close()
     await pool.close()
-    return statistics.median(waits), peak
+    return statistics.median(waits), cpu / ROUNDS, peak
 
 
 async def fresh(found: Sequence[Sequence[Packet]], spec: RungSpec, spares: int) -> float:
@@ -77,12 +82,17 @@ async def fresh(found: Sequence[Sequence[Packet]], spec: RungSpec, spares: int) 
     for segment in found[:ROUNDS]:
         pool = WorkerPool(warm=spares)
         await pool.start()
-        await asyncio.sleep(0.5 * spares)
+        await asyncio.sleep(PAUSE_S)
         renderer = Renderer(pool)
         waits.append(await wait_for(renderer, request_of(segment, spec)))
         await renderer.close()
         await pool.close()
     return statistics.median(waits)
+
+
+def cpu_s(pid: int) -> float:
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_mib(pid: int) -> int:
@@ -98,16 +108,19 @@ async def measure(packets: Sequence[Packet], seconds: int) -> dict[str, Any]:
     found, results = segments(packets, seconds), {}
     for name in ("720p", "480p", "360p"):
         spec = rung_spec(rungs[name], track.frame_rate or Fraction(FPS), source_pixels=pixels)
-        wait_s, mib = await warm(found, spec)
+        wait_s, cpu, mib = await warm(found, spec)
         spare_s, cold_s = await fresh(found, spec, 1), await fresh(found, spec, 0)
         target = TARGETS_S.get((name, seconds))
-        print(f"{seconds} s {name:>5} {wait_s:7.2f} {spare_s:7.2f} {cold_s:7.2f} {target or '':>7} {mib:5}")
+        print(
+            f"{seconds} s {name:>5} {wait_s:7.2f} {spare_s:7.2f} {cold_s:7.2f} {target or '':>7} {cpu:6.2f} {mib:5}"
+        )
         results[name] = {
             "preset": spec.preset,
             "warm_s": round(wait_s, 3),
             "spare_s": round(spare_s, 3),
             "cold_s": round(cold_s, 3),
             "target_s": target,
+            "worker_cpu_s": round(cpu, 3),
             "worker_peak_mib": mib,
         }
     return results
@@ -121,7 +134,7 @@ def main() -> int:
         "cores": os.cpu_count(),
         "source": f"{HEIGHT} lines, {BITRATE}bit/s, {FPS} fps",
     }
-    print(f"{'':9} {'warm':>7} {'spare':>7} {'cold':>7} {'target':>7} {'MiB':>5}")
+    print(f"{'':9} {'warm':>7} {'spare':>7} {'cold':>7} {'target':>7} {'CPU s':>6} {'MiB':>5}")
     with tempfile.TemporaryDirectory() as folder:
         packets = read(prepared(Path(folder), height=HEIGHT, seconds=SECONDS, bitrate=BITRATE, fps=FPS))
     for seconds in (2, 4):

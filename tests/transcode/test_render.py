@@ -26,6 +26,7 @@ from transcode.supervisor import Transcoder
 from .codec import video_of
 from .rendering import GOP, SMALL, TINY, CountingPool, render, request, times
 from .source import STEP, Recorder, decode, video
+from .test_interlaced import source as interlaced
 
 
 def brightness(frame: av.VideoFrame) -> int:
@@ -65,6 +66,7 @@ SOURCES: list[tuple[str, Callable[[], list[Packet]]]] = [
     ("hevc", lambda: video_of("hevc", 20)),
     ("av1", lambda: video_of("av1", 20)),
     ("vp9", lambda: video_of("vp9", 20)),
+    ("interlaced", lambda: interlaced("tff")),
     ("10 bit", lambda: video(2 * GOP, pixel_format="yuv420p10le")),
 ]
 
@@ -76,6 +78,15 @@ async def test_sources_of_all_kinds(renderer: Renderer, make: Callable[[], list[
     for part in (packets[cut:], packets[:cut]):
         rendered = await render(renderer, request(part, source=str(part[0].pts)))
         assert times(rendered) == sorted(packet.pts for packet in part)
+
+
+async def test_a_rung_of_fewer_frames_begins_with_the_first_of_its_segment(renderer: Renderer) -> None:
+    packets = video(2 * GOP)
+    slow = replace(SMALL, min_frame_ticks=STEP + 1)
+    for part in (packets[:GOP], packets[GOP:]):
+        rendered = await render(renderer, request(part, slow, source=str(part[0].pts)))
+        assert times(rendered) == [packet.pts for packet in part[::2]]
+        assert rendered.frames[0].is_keyframe
 
 
 async def test_leading_pictures_go_with_the_segment_in_which_they_are_shown(renderer: Renderer) -> None:
