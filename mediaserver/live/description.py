@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
+from transcode.port import TranscoderStats
+
 from .broadcast import Broadcast
 from .health import HealthReport
 from .last_error import LastError
@@ -48,11 +50,17 @@ def describe_health(session: Session | None, last_error: LastError | None) -> Ma
 def _renditions(broadcast: Broadcast) -> Mapping[str, object]:
     stats = broadcast.rungs.stats
     transcode = {"speed": stats.speed, "lag_s": stats.lag_s if broadcast.rungs.is_encoding else None}
+    transcode |= {"cost": _cost(stats)}
     return {
         "transcode": transcode | {"restarts": stats.restarts, "skipped_gops": stats.skipped_gops},
         "rungs": [state._asdict() for state in broadcast.rungs.states()],
         "on_slate": broadcast.is_on_slate,
     }
+
+
+def _cost(stats: TranscoderStats) -> float | None:
+    """Add up the cores that a broadcast's encoders take, None while unknown."""
+    return None if stats.base_cost is None else round(stats.base_cost + sum(stats.costs.values()), 3)
 
 
 def _warnings(report: HealthReport | None, broadcast: Broadcast | None) -> list[str]:

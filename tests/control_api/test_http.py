@@ -483,7 +483,13 @@ async def test_the_owner_is_told_how_the_signal_arrives(house: House) -> None:
     absent = await response.json()
     assert absent["connected"] is False
     assert (absent["video"], absent["fps"], absent["warnings"], absent["rungs"]) == (None, None, [], [])
-    assert absent["transcode"] == {"speed": None, "lag_s": None, "restarts": 0, "skipped_gops": 0}
+    assert absent["transcode"] == {
+        "speed": None,
+        "lag_s": None,
+        "cost": None,
+        "restarts": 0,
+        "skipped_gops": 0,
+    }
 
     house.notes.connected.add(stream["id"])
     present = await (await house.request("GET", path, "demo")).json()
