@@ -50,6 +50,9 @@ class TranscodeHealth(BaseModel):
         description="Media time encoded in a second; below 1 it falls behind. Null when nothing is encoded.",
     )
     lag_s: float | None = Field(default=None, description="How far encoded rungs are behind the source.")
+    cost: float | None = Field(
+        default=None, description="Processor cores that decoding and the encoders take; null while unknown."
+    )
     restarts: int = Field(default=0, description="Workers that had to be replaced.")
     skipped_gops: int = Field(
         default=0, description="Groups of pictures given up, since they ended a worker twice."
@@ -74,6 +77,10 @@ class RungHealth(BaseModel):
         None,
         description="PSNR of brightness over the last seconds, against what was encoded: 35 shows flaws, 40 and more "
         "few of them. Null when the rung is not encoded at the moment, or its encoder does not measure.",
+    )
+    preset: str | None = Field(default=None, description="How it is encoded; null while it is not.")
+    cost: float | None = Field(
+        default=None, description="Processor cores that its encoder takes; null while unknown."
     )
 
 

@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     segment_s: setting.SegmentLength = 2
     part_s: setting.PartLength = 0.5
     target_duration_s: setting.TargetDuration = 5
+    metrics_token: setting.Secret = SecretStr("")
+    """Empty: anybody may read `/metrics`."""
     log_format: setting.LogFormat = ""
     log_level: setting.LogLevel = "info"
 

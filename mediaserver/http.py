@@ -15,7 +15,7 @@ from control_api.problem import problem_middleware
 from control_api.status_route import Check
 from hls import description as hls_description
 from hls import http as hls_http
-from mediaserver import pages
+from mediaserver import metrics, pages
 from mediaserver.config import Settings
 from mediaserver.control import ControlPlane
 from mediaserver.live.stage import Stage
@@ -48,9 +48,10 @@ def make_application(
             addresses,
             checks=checks,
             version=version("mediaserver"),
-            extra_paths=hls_description.paths(),
+            extra_paths=hls_description.paths() | metrics.paths(),
         )
     )
     application.add_routes(hls_http.routes(stage, stage.config))
+    application.add_routes(metrics.routes(stage, settings.metrics_token))
     application.add_routes(pages.routes())
     return application

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from transcode.capacity import CALM_S, MUCH_S, Capacity, LagTrend
 from transcode.choice import choose
 from transcode.governed import Action, BroadcastLoad, Cheapen, Enrich, Restore, RungLoad, Shed
-from transcode.history import History
+from transcode.history import MAX_RESTORE_S, History
 from transcode.pricing import Pricing
 from transcode.reason import reasons
 from transcode.restoration import Restoration
@@ -43,6 +43,9 @@ CATCH_UP = 0.92
 IMPOSSIBLE = 1.1
 """Times the cores there are: so much cannot be done, whatever errors measurements have."""
 
+FORGET_S = MAX_RESTORE_S
+"""How long a broadcast is remembered that has nothing to encode."""
+
 LATE_LOOP_S = 0.3
 """The server's own event loop is so late, twice in a row: encoders leave it no room."""
 
@@ -63,6 +66,7 @@ class Governor:
         self._settled_at = self._restored_at = float("-inf")
         self._looked_at: float | None = None
         self._was_loop_late = False
+        self._seen: dict[str, float] = {}
         self._reasons: Mapping[str, str] = {}
 
     @property
@@ -106,6 +110,8 @@ class Governor:
         now: float,
         loads: Sequence[BroadcastLoad],
         stream_id: str,
+        rung: str,
+        *,
         estimate: float,
         base_estimate: float,
     ) -> bool:
@@ -115,6 +121,7 @@ class Governor:
             now: as in `decide`.
             loads: likewise, rungs that were let in a moment ago included.
             stream_id: the rung's broadcast.
+            rung: its name.
             estimate: what the rung will cost, guessed.
             base_estimate: what decoding will cost if it does not run for another rung already.
         """
@@ -123,16 +130,25 @@ class Governor:
             return True
         if any(trend.is_late for trend in self._trends.values()) or now < self._settled_at:
             return False
-        is_decoded = any(load.id == stream_id and survey.running(load) for load in loads)
-        more = estimate if is_decoded else estimate + base_estimate
-        return survey.use + self._pricing.guess(more) <= ROOM * self.capacity
+        key = stream_id, rung
+        use = survey.use + self._pricing.waking(key, estimate)
+        if not any(load.id == stream_id and survey.running(load) for load in loads):
+            use += self._pricing.guess(base_estimate)
+        if use > ROOM * self.capacity or not self._history.may_raise(key, now, use):
+            return False
+        self._history.wake(now, key)
+        return True
 
     def _observe(self, now: float, loads: Sequence[BroadcastLoad]) -> None:
         self._trends = {load.id: self._trends.get(load.id) or LagTrend() for load in loads}
         for load in loads:
             self._trends[load.id].add(now, load.lag_s)
-        self._history.forget({(load.id, rung.name) for load in loads for rung in load.rungs})
-        self._pricing.learn(loads)
+        # A rung that sleeps, and a broadcast between two encoders, is not another one when it comes back.
+        self._seen |= {load.id: now for load in loads}
+        self._seen = {stream: at for stream, at in self._seen.items() if now - at <= FORGET_S}
+        self._history.keep(self._seen)
+        self._pricing.keep(self._seen, now - FORGET_S)
+        self._pricing.learn(now, loads)
 
     def _raise(self, survey: Survey) -> list[Action]:
         if survey.now < max(self._settled_at, self._restored_at + LOOK_S):

@@ -53,10 +53,9 @@ class History:
         self._has_raised = False  # whether the last act was one that costs more
         self._failed_use: float | None = None
 
-    def forget(self, known: Collection[Key]) -> None:
-        """Forget rungs that nobody asks for any more."""
-        for key in [key for key in self._records if key not in known]:
-            del self._records[key]
+    def keep(self, streams: Collection[str]) -> None:
+        """Forget all other broadcasts."""
+        self._records = {key: record for key, record in self._records.items() if key[0] in streams}
 
     def is_running(self, key: Key, is_shed: bool, now: float) -> bool:
         """Tell whether a rung is made, or will be in a moment; `is_shed` is what shows."""
@@ -131,6 +130,11 @@ class History:
         record = self._record(key)
         record.is_shed, record.changed_at, record.is_enriched = False, now, False
         self._raise(now, record)
+
+    def wake(self, now: float, key: Key) -> None:
+        """Note that a rung is made since somebody asks for it: one that has been too much before may be so again."""
+        if key in self._records:
+            self.restore(now, key)
 
     def enrich(self, now: float, key: Key) -> None:
         """Note that a rung got a better preset."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from transcode.cost import preset_ratio
 from transcode.governed import BroadcastLoad, Key, RungLoad
@@ -15,26 +15,29 @@ MAX_CORRECTION = 4.0
 
 
 class Pricing:
-    """Remembers what has been measured of the rungs that are asked for."""
+    """Remembers what has been measured."""
 
     def __init__(self) -> None:
         self._known: dict[Key, dict[str, float]] = {}
+        self._known_at: dict[Key, float] = {}
         self._bases: dict[str, float] = {}
         self._correction = 1.0
 
-    def learn(self, loads: Sequence[BroadcastLoad]) -> None:
-        """Take note of measurements; what is not asked for any more is forgotten."""
-        keys = {(load.id, rung.name) for load in loads for rung in load.rungs}
-        self._known = {key: costs for key, costs in self._known.items() if key in keys}
-        ids = {load.id for load in loads}
-        self._bases = {name: cost for name, cost in self._bases.items() if name in ids}
+    def keep(self, streams: Collection[str], since: float) -> None:
+        """Forget all other broadcasts, and what has not been measured since then."""
+        self._known_at = {key: at for key, at in self._known_at.items() if key[0] in streams and at >= since}
+        self._known = {key: self._known[key] for key in self._known_at}
+        self._bases = {name: cost for name, cost in self._bases.items() if name in streams}
+
+    def learn(self, now: float, loads: Sequence[BroadcastLoad]) -> None:
+        """Take note of measurements."""
         for load in loads:
             if load.base_cost is not None:
                 self._bases[load.id] = load.base_cost
                 self._correct(load.base_cost, load.base_estimate)
             for rung in load.rungs:
                 if rung.cost is not None and not rung.is_shed:
-                    self._known.setdefault((load.id, rung.name), {})[rung.preset] = rung.cost
+                    self._note((load.id, rung.name), rung.preset, rung.cost, now)
                     self._correct(rung.cost, rung.estimate)
 
     def base(self, load: BroadcastLoad) -> float:
@@ -47,19 +50,37 @@ class Pricing:
 
     def rung(self, stream_id: str, rung: RungLoad, preset: str) -> float:
         """Price a rung at a preset."""
-        known = self._known.get((stream_id, rung.name), {})
-        if preset in known:
-            return known[preset]
-        for other in (rung.preset, *known):
-            if other in known:
-                return known[other] * preset_ratio(preset, other)
+        expected = _expected(self._known.get((stream_id, rung.name), {}), preset, rung.preset)
+        if expected is not None:
+            return expected
         return self.guess(rung.estimate) * preset_ratio(preset, rung.preset)
+
+    def waking(self, key: Key, estimate: float) -> float:
+        """Price a rung that sleeps, at the cheapest that it has been measured at."""
+        known = self._known.get(key)
+        return min(known.values()) if known else self.guess(estimate)
 
     def guess(self, estimate: float) -> float:
         """Correct a guess by what this machine and these pictures have cost so far."""
         return estimate * self._correction
 
+    def _note(self, key: Key, preset: str, cost: float, now: float) -> None:
+        """Remember a cost; what other presets have cost before has risen or fallen with the pictures as well."""
+        known = self._known.get(key, {})
+        expected = _expected(known, preset, preset)
+        change = cost / expected if expected else 1.0
+        self._known[key] = {other: before * change for other, before in known.items()} | {preset: cost}
+        self._known_at[key] = now
+
     def _correct(self, cost: float, estimate: float) -> None:
         if estimate > 0:
             ratio = min(MAX_CORRECTION, max(1 / MAX_CORRECTION, cost / estimate))
             self._correction += LEARNING * (ratio - self._correction)
+
+
+def _expected(known: Mapping[str, float], preset: str, nearest: str) -> float | None:
+    """Conclude from what has been measured, best at `preset` itself, else at `nearest`; None from nothing."""
+    for other in (preset, nearest, *known):
+        if other in known:
+            return known[other] * preset_ratio(preset, other)
+    return None

@@ -120,6 +120,8 @@ class Broadcast:
             found.append("Waiting for a keyframe of the video.")
         if self.has_media and self.rungs.is_gap:
             found.append(f"{GAP_WARNING[0].upper()}{GAP_WARNING[1:]}.")
+        if self.has_media and self.rungs.burden.reason is not None:
+            found.append(self.rungs.burden.reason)
         if self.rungs.failure is not None:
             found.append(f"Only the source's own quality is available: {self.rungs.failure}")
         return found

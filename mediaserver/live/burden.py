@@ -8,6 +8,7 @@ from media.packet import VideoTrack
 from transcode.cost import cheaper_presets, decode_cost, encode_cost, worth
 from transcode.governed import BroadcastLoad, RungLoad
 
+from .demand import RECENT_S
 from .encoding import Encoding
 from .ladder import Ladder
 from .ladder_rung import AskedRung
@@ -38,6 +39,7 @@ class Burden:
         self._encoding = encoding
         self._video = video
         self._has_copy = has_copy
+        self._requests: dict[str, float] = {}  # of shed rungs, as many as when they could be asked for
         self.reason: str | None = None
         """Why not all that is asked for is made, in words; None while it is."""
 
@@ -45,19 +47,19 @@ class Burden:
         """Describe what is asked for now; None when nothing is."""
         asked, video = self._ladder.asked(), self._video()
         if not asked or video is None or self._encoding.failure is not None:
+            self.reason = None
             return None
         stats = self._encoding.stats
-        made = [rung for rung in asked if not rung.is_shed]
-        only = made[0].spec.name if len(made) == 1 and not self._has_copy() else None
         return BroadcastLoad(
             self._stream_id,
             self._encoding.lag_s,
             stats.base_cost,
             decode_cost(video),
-            tuple(self._describe(rung, stats.costs.get(rung.spec.name), only) for rung in asked),
+            tuple(self._describe(rung, stats.costs.get(rung.spec.name)) for rung in asked),
+            has_copy=self._has_copy(),
         )
 
-    def shed(self, rung: str, at_once: bool) -> None:
+    def shed(self, rung: str, *, at_once: bool) -> None:
         """Make a rung no more, from the next segment on or at once."""
         self._ladder.shed(rung, at_once=at_once)
 
@@ -73,15 +75,18 @@ class Burden:
         """Learn in plain words what is not made and why."""
         self.reason = reason
 
-    def _describe(self, rung: AskedRung, cost: float | None, only: str | None) -> RungLoad:
+    def _describe(self, rung: AskedRung, cost: float | None) -> RungLoad:
         spec = rung.spec
+        if not rung.is_shed or spec.name not in self._requests:
+            self._requests[spec.name] = rung.requests * RECENT_S
         return RungLoad(
             spec.name,
             spec.preset,
             cheaper_presets(rung.own_preset),
-            cost,
+            None if rung.is_shed else cost,
             encode_cost(spec),
-            worth(spec.name.partition("-")[0], rung.requests),
+            worth(spec.name.partition("-")[0], self._requests[spec.name]),
             rung.is_shed,
-            is_last=spec.name == only,
+            # Where nothing is copied, past segments of all other rungs are made from this one.
+            is_last=spec.name == self._ladder.demand.pinned,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
+from transcode.port import TranscoderStats
+
 from .broadcast import Broadcast
 from .health import HealthReport
 from .last_error import LastError
@@ -52,11 +54,17 @@ def _renditions(broadcast: Broadcast) -> Mapping[str, object]:
         "lag_s": stats.lag_s if broadcast.rungs.is_encoding else None,
     }
     transcode |= {"restarts": stats.restarts, "skipped_gops": stats.skipped_gops}
+    transcode |= {"cost": _cost(stats)}
     return {
         "transcode": transcode | {"encoders_failed": list(stats.encoders_failed)},
         "rungs": [state._asdict() for state in broadcast.rungs.states()],
         "on_slate": broadcast.is_on_slate,
     }
+
+
+def _cost(stats: TranscoderStats) -> float | None:
+    """Add up the cores that a broadcast's encoders take, None while unknown."""
+    return None if stats.base_cost is None else round(stats.base_cost + sum(stats.costs.values()), 3)
 
 
 def _warnings(report: HealthReport | None, broadcast: Broadcast | None) -> list[str]:

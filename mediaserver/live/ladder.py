@@ -154,12 +154,17 @@ class Ladder:
     # What the machine can carry.
 
     def asked(self) -> list[AskedRung]:
-        """List the rungs that are asked for, made or not."""
+        """List the rungs that are asked for, as they are now: an order shows with the segment that it waits for."""
         now = self._clock()
         return [
-            AskedRung(rung.spec, rung.own_preset, rung.is_shed, self.demand.rate(rung.name, now))
+            AskedRung(
+                self._encoding.spec(rung.name) or rung.spec,
+                rung.own_preset,
+                rung.phase is Phase.SHED,
+                self.demand.rate(rung.name, now),
+            )
             for rung in self._present()
-            if rung.phase in (Phase.AWAKE, Phase.WAITING, Phase.SHED)
+            if rung.phase in (Phase.AWAKE, Phase.WAITING, Phase.SHED) or rung.is_shed
         ]
 
     def shed(self, name: str, *, at_once: bool = False) -> None:

@@ -31,6 +31,7 @@ class AskedRung(NamedTuple):
     own_preset: str
     """What the table says; the spec may have a cheaper one."""
     is_shed: bool
+    """Whether it is not made, so that nobody can ask for it."""
     requests: float
     """A second, of late."""
 

@@ -5,13 +5,14 @@ What fills a rung is decided anew for each run of the source (`plan`); the rungs
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import structlog
 
 from hls.output import HlsOutput
 from media.packet import AudioTrack, Packet, VideoTrack
+from transcode.cost import decode_cost, encode_cost
 from transcode.port import TranscoderStats
 from transcode.rung import RungSpec
 from transcode.slate import SlateRung
@@ -41,6 +42,10 @@ class RungState(NamedTuple):
     height: int
     quality_db: float | None = None
     """PSNR of luma of its last pictures against what its encoder was given, None when it is not encoded."""
+    preset: str | None = None
+    """How it is encoded, None while it is not."""
+    cost: float | None = None
+    """Cores that its encoder takes, None while unknown."""
 
 
 class Rungs:
@@ -53,6 +58,7 @@ class Rungs:
         quality: the best rung.
         wanted: the rungs to make at all, None for all.
         renderer: makes segments when they are asked for; None: every rung is made all the time.
+        admit: asked before a rung wakes whether there is room for it: its name, cores for it and for decoding.
     """
 
     def __init__(
@@ -64,6 +70,7 @@ class Rungs:
         quality: str,
         wanted: Collection[str] | None,
         renderer: SegmentRenderer | None = None,
+        admit: Callable[[str, float, float], bool] = lambda _name, _cost, _base: True,
     ) -> None:
         self._log = log.bind(stream_id=stream_id)
         self._timeline = output.timeline
@@ -71,7 +78,10 @@ class Rungs:
         self._encoding = Encoding(
             stream_id, output, pool, self._declared, on_tail=self._on_tail, on_stopped=self._on_stopped
         )
-        self._ladder = Ladder(stream_id, output, self._declared, self._encoding, renderer)
+        self._admit = admit
+        self._ladder = Ladder(
+            stream_id, output, self._declared, self._encoding, renderer, admit=self._has_room
+        )
         self.burden = Burden(
             stream_id,
             self._ladder,
@@ -135,13 +145,15 @@ class Rungs:
     def states(self) -> list[RungState]:
         """Describe every rung, best first."""
         found = []
-        quality = self.stats.quality
+        quality, costs = self.stats.quality, self.stats.costs
         for name, rendition in self._declared.renditions.items():
             track: VideoTrack | None = self._declared.writers[name].newest_track
             width, height = (track.width, track.height) if track else (rendition.width, rendition.height)
-            kind = self._kind(name)
+            kind, spec = self._kind(name), self._encoding.spec(name)
+            preset = spec.preset if spec is not None and kind == "encoded" else None
+            cost = round(costs[name], 3) if preset is not None and name in costs else None
             quality_db = round(quality[name], 1) if kind == "encoded" and name in quality else None
-            found.append(RungState(name, kind, width, height, quality_db))
+            found.append(RungState(name, kind, width, height, quality_db, preset, cost))
         return found
 
     def _kind(self, name: str) -> str:
@@ -270,6 +282,10 @@ class Rungs:
         has_copy = any(isinstance(feed, Copy) for feed in feeds.values())
         encoded = [name for name, feed in feeds.items() if isinstance(feed, Encode)]
         self._ladder.demand.pin_only(None if has_copy or not encoded else encoded[0])
+
+    def _has_room(self, spec: RungSpec) -> bool:
+        video = self._tracks.video
+        return video is None or self._admit(spec.name, encode_cost(spec), decode_cost(video))
 
     def _on_tail(self, at: int) -> None:
         self._copied.on_tail(at)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 
 import structlog
 
@@ -20,10 +21,12 @@ from hls.config import HlsConfig
 from hls.output import HlsOutput
 from media.error import StreamError
 from rtmp.port import PublishRequest
+from transcode.governor import Governor
 from transcode.loudness_probe import LoudnessProbe
 from transcode.supervisor import WorkerPool
 
 from .broadcast import Broadcast
+from .burden import Burden
 from .checkpoint import CheckpointStore
 from .description import describe_health, describe_media
 from .interlude import MAX_MAKING, Interlude
@@ -33,6 +36,7 @@ from .load import Load
 from .past import SegmentRenderer
 from .rungs import Rungs
 from .session import Graces, Publication, Session
+from .steward import Steward, usable_cores
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +90,7 @@ class Stage:
         self._keyframes = KeyframeMemory()
         self._probe = LoudnessProbe(pool)
         self._load = Load()
+        self.steward = Steward(Governor(usable_cores()), self._burdens, lambda: self._load.late_s)
         self._wall_clock = wall_clock
         self._playback = playback
         self._service: StreamService | None = None
@@ -103,6 +108,7 @@ class Stage:
         """Take up the streams that were live when the server went down."""
         self._service = service
         self._load.start()
+        self.steward.start()
         service.watch(self._note)
         everyone = Identity("", is_admin=True)
         for stream in await service.list_streams(StreamQuery(viewer=everyone, limit=MAX_STREAMS)):
@@ -113,6 +119,7 @@ class Stage:
 
     async def close(self) -> None:
         """End every playlist and send every encoder away; the streams stay live for the next start."""
+        self.steward.close()
         endings = [session.end("the server stops") for session in self._sessions.values()]
         await asyncio.gather(*self._tasks, *endings, return_exceptions=True)
         self._probe.close()
@@ -202,7 +209,18 @@ class Stage:
             return self._ended.get(stream_id)
         return session.broadcast.output if session.broadcast is not None else None
 
+    # What goes on, for metrics.
+
+    def live_broadcasts(self) -> Iterator[tuple[str, Broadcast]]:
+        """List the broadcasts on the air, by stream id."""
+        for stream_id, session in self._sessions.items():
+            if session.broadcast is not None and not session.is_ended:
+                yield stream_id, session.broadcast
+
     # Within.
+
+    def _burdens(self) -> Iterator[Burden]:
+        return (broadcast.rungs.burden for _, broadcast in self.live_broadcasts())
 
     def _note(self, stream: Stream) -> None:
         """Keep what delivery has to know of a stream, so that it asks no database."""
@@ -246,6 +264,7 @@ class Stage:
             quality=stream.quality,
             wanted=self._wanted,
             renderer=self._renderer,
+            admit=partial(self.steward.admits, stream.id),
         )
 
         def keep_position() -> None:

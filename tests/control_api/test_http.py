@@ -486,6 +486,7 @@ async def test_the_owner_is_told_how_the_signal_arrives(house: House) -> None:
     assert absent["transcode"] == {
         "speed": None,
         "lag_s": None,
+        "cost": None,
         "restarts": 0,
         "skipped_gops": 0,
         "encoders_failed": [],

@@ -97,7 +97,14 @@ def send(publication: Publication, frames: int = 60, source: Source | None = Non
 
 
 _NO_RUNGS = {
-    "transcode": {"speed": None, "lag_s": None, "restarts": 0, "skipped_gops": 0, "encoders_failed": []},
+    "transcode": {
+        "speed": None,
+        "lag_s": None,
+        "cost": None,
+        "restarts": 0,
+        "skipped_gops": 0,
+        "encoders_failed": [],
+    },
     "rungs": [],
     "on_slate": False,
 }

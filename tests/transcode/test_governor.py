@@ -17,6 +17,7 @@ from transcode.governor import (
     Shed,
 )
 from transcode.history import PROBE_S, RESTORE_S
+from transcode.pricing import Pricing
 
 from .machine import Machine, ModelBroadcast, ModelRung, broadcast
 
@@ -186,17 +187,17 @@ def test_admission_follows_what_is_used_and_what_is_guessed() -> None:
     governor = Governor(1)
     loads = [load()]
     governor.decide(0, loads)
-    assert governor.admits(0, loads, "a", 0.09, 5.0), "decoding is paid for"
-    assert not governor.admits(0, loads, "a", 0.3, 0.0)
-    assert not governor.admits(0, loads, "b", 0.05, 0.3)
-    assert governor.admits(0, [], "b", 5.0, 5.0), "alone it may try"
+    assert governor.admits(0, loads, "a", "x", estimate=0.09, base_estimate=5.0), "decoding is paid for"
+    assert not governor.admits(0, loads, "a", "x", estimate=0.3, base_estimate=0.0)
+    assert not governor.admits(0, loads, "b", "x", estimate=0.05, base_estimate=0.3)
+    assert governor.admits(0, [], "b", "x", estimate=5.0, base_estimate=5.0), "alone it may try"
 
 
 def test_admission_says_no_while_something_is_late() -> None:
     governor = Governor(8)
     for step in range(8):
         governor.decide(step / 4, [load(0.1 + step / 10)])
-    assert not governor.admits(1.75, [load(0.8)], "a", 0.01, 0.0)
+    assert not governor.admits(1.75, [load(0.8)], "a", "x", estimate=0.01, base_estimate=0.0)
 
 
 def test_a_burst_of_a_bad_network_is_no_fault_of_the_encoders() -> None:
@@ -262,3 +263,17 @@ def test_never_a_last_rung_and_never_two_restores_at_once(
     for one in machine.broadcasts:
         if len(one.running) > 1 or one.has_copy:
             assert one.lag_s <= 1.2, "what can be helped is helped"
+
+
+def test_what_was_measured_of_another_preset_moves_with_the_pictures() -> None:
+    pricing = Pricing()
+    dear, cheap = load(cost=0.9), load(cost=0.5, preset="ultrafast")
+    pricing.learn(0, [dear])
+    assert pricing.rung("a", cheap.rungs[0], "superfast") == 0.9
+    pricing.learn(1, [cheap])
+    before = pricing.rung("a", cheap.rungs[0], "superfast")
+    assert before == pytest.approx(0.9, rel=0.1)
+    pricing.learn(2, [load(cost=0.25, preset="ultrafast")])
+    assert pricing.rung("a", cheap.rungs[0], "superfast") == pytest.approx(before / 2)
+    pricing.keep({"a"}, since=3)
+    assert pricing.rung("a", cheap.rungs[0], "ultrafast") == pytest.approx(0.3, rel=0.2), "guessed again"

@@ -428,6 +428,30 @@ async def test_a_rung_becomes_another_one_and_a_killed_worker_does_not_matter(
     assert len(sink.opened["240p"]) == 1
 
 
+@pytest.mark.parametrize("kill_at", [None, 24, 40])
+async def test_another_preset_is_the_same_stream(
+    transcoder: Transcoder, sink: Recorder, kill_at: int | None
+) -> None:
+    presets = ("superfast", "ultrafast", "superfast")
+    transcoder.activate(spec("240p", 426, 240, presets[0]), 0)
+    transcoder.activate(SMALL, 0)
+    packets = video(75, gop=25)
+    for packet in packets[:5]:
+        transcoder.send(packet)
+    for index, preset in enumerate(presets[1:], start=1):
+        transcoder.activate(spec("240p", 426, 240, preset), index * 25 * STEP)
+    feeding = asyncio.create_task(feed(transcoder, packets[5:]))
+    if kill_at is not None:
+        await sink.until(lambda: len(sink.video) >= kill_at)
+        kill(transcoder)
+    await feeding
+    await finish(transcoder, sink)
+    assert_complete(sink, 75, {"144p", "240p"})
+    assert_decodes(sink, "240p", 75)  # from its first picture on, with the one avcC that was ever told
+    assert {0, 25 * STEP, 50 * STEP} <= set(sink.keyframes("240p"))
+    assert sink.gaps == []
+
+
 async def test_each_of_several_changes_is_told_with_where_it_begins(
     transcoder: Transcoder, sink: Recorder
 ) -> None:

@@ -1,0 +1,133 @@
+"""`GET /metrics`: what the encoders do, for Prometheus (text exposition format 0.0.4).
+
+Rendered by hand: half a dozen gauges that are read from what runs, so there is no registry to keep in step with it.
+Labels are streams on the air and their rungs, nothing that was; so their number is bounded by what is on the air.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from aiohttp import web
+from pydantic import SecretStr
+
+from control_api.problem import problem_response
+from mediaserver.live.stage import Stage
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+STATES = ("copied", "encoded", "dormant", "shed", "idle", "slate")
+
+Sample = tuple[Mapping[str, str], float]
+
+
+def routes(stage: Stage, token: SecretStr) -> list[web.RouteDef]:
+    """Make the route.
+
+    Args:
+        stage: has the broadcasts.
+        token: that a request has to bring; empty: anybody may ask.
+    """
+
+    async def answer(request: web.Request) -> web.Response:
+        if not _may_read(request, token.get_secret_value()):
+            headers = {"WWW-Authenticate": 'Bearer realm="metrics"'}
+            return problem_response(401, "no_token", "The metrics take METRICS_TOKEN.", headers=headers)
+        return web.Response(body=render(stage).encode(), headers=NO_STORE | {"Content-Type": CONTENT_TYPE})
+
+    return [web.get("/metrics", answer)]
+
+
+def paths() -> dict[str, dict[str, Any]]:
+    """Describe the route as an OpenAPI path item."""
+    good = {"description": "Prometheus text", "content": {CONTENT_TYPE: {}}}
+    responses = {
+        "200": good,
+        "401": {"description": "`METRICS_TOKEN` is set, and was not sent as a bearer token."},
+    }
+    return {"/metrics": {"get": {"summary": "What the encoders do", "responses": responses}}}
+
+
+def render(stage: Stage) -> str:
+    """Write everything that is known now."""
+    return "".join(_lines(stage))
+
+
+def _lines(stage: Stage) -> Iterator[str]:
+    broadcasts = list(stage.live_broadcasts())
+    stats = [({"stream": stream_id}, one.rungs.stats) for stream_id, one in broadcasts]
+    states = [
+        ({"stream": stream_id, "rung": state.name}, state)
+        for stream_id, one in broadcasts
+        for state in one.rungs.states()
+    ]
+    steward = stage.steward
+    yield from _family(
+        "ladder_lag_seconds",
+        "Media time between the newest frame sent to the encoders and the newest one that came back.",
+        [(labels, one.lag_s) for labels, one in stats],
+    )
+    yield from _family(
+        "ladder_speed_ratio",
+        "Seconds of media encoded per second of work; below 1 the encoders fall behind.",
+        [(labels, one.speed) for labels, one in stats if one.speed is not None],
+    )
+    yield from _family(
+        "ladder_base_cost_cores",
+        "Processor cores that decoding and scaling take.",
+        [(labels, one.base_cost) for labels, one in stats if one.base_cost is not None],
+    )
+    yield from _family(
+        "ladder_rung_cost_cores",
+        "Processor cores that a rung's encoder takes.",
+        [(labels, state.cost) for labels, state in states if state.cost is not None],
+    )
+    yield from _family(
+        "ladder_rung_state",
+        "1 for the state that a rung is in.",
+        [
+            ({**labels, "state": name}, float(state.kind == name))
+            for labels, state in states
+            for name in STATES
+        ],
+    )
+    yield from _family(
+        "ladder_worker_restarts_total",
+        "Codec workers that had to be replaced, by broadcast on the air.",
+        [(labels, float(one.restarts)) for labels, one in stats],
+        kind="counter",
+    )
+    yield from _family(
+        "ladder_actions_total",
+        "What has been ordered so that no broadcast falls behind.",
+        [({"action": name}, float(count)) for name, count in steward.actions.items()],
+        kind="counter",
+    )
+    yield from _family(
+        "ladder_capacity_cores",
+        "Processor cores that encoders may use, learned from lag.",
+        [({}, steward.capacity)],
+    )
+
+
+def _family(name: str, text: str, samples: list[Sample], *, kind: str = "gauge") -> Iterator[str]:
+    yield f"# HELP {name} {text}\n# TYPE {name} {kind}\n"
+    for labels, value in samples:
+        inner = ",".join(f'{label}="{_escaped(found)}"' for label, found in labels.items())
+        yield f"{name}{{{inner}}} {value:g}\n" if inner else f"{name} {value:g}\n"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _may_read(request: web.Request, token: str) -> bool:
+    if not token:
+        return True
+    scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+    is_same = hmac.compare_digest(sent.strip().encode("utf-8", "surrogateescape"), token.encode())
+    return scheme.lower() == "bearer" and is_same
