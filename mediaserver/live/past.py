@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 import structlog
 
-from hls.fragment_reader import read_fragments
 from hls.rendition import PublishedSegment
 from hls.writer import Sample, VideoWriter
 from media.error import CapacityError, MediaServerError
-from media.packet import Packet, VideoTrack
+from media.packet import VideoTrack
 from transcode.render import Priority, Rendered, RenderRequest
 from transcode.rung import RungSpec
 
 from .declaration import Declaration
+from .stored import stored_packets
 
 log = structlog.get_logger(__name__)
 
@@ -95,7 +95,7 @@ class Past:
         request = RenderRequest(
             f"{self._stream_id}/{writer.rendition.name}/{source.generation}-{segment.msn}",
             track,
-            _packets(track, source.data() or b""),
+            stored_packets(track, writer.rendition, source),
             spec,
             segment.start,
             segment.end,
@@ -113,10 +113,3 @@ class Past:
             if track is not None:
                 return writer, item, track
         return None
-
-
-def _packets(track: VideoTrack, data: bytes) -> Sequence[Packet]:
-    return [
-        Packet(track, sample.pts, sample.dts, bytes(sample.data), sample.is_sync)
-        for sample in read_fragments(data)
-    ]
