@@ -36,6 +36,9 @@ log = structlog.get_logger(__name__)
 HTTP_DRAIN_S = 2.0
 """How long running answers may take once everything else has stopped; blocked playlists are released before."""
 
+WARM_WORKERS = 2
+"""Spares: who comes to a quality that nobody watched needs one for what has passed and one for what comes."""
+
 HTTP_IDLE_S = 75.0
 """How long an idle connection is kept; players come back within seconds."""
 
@@ -63,7 +66,7 @@ async def serve(settings: Settings, *, demo: bool = False) -> None:
     started = time.monotonic()
     stopping = _stop_on_signals()
     async with AsyncExitStack() as stack:
-        pool = WorkerPool()
+        pool = WorkerPool(warm=WARM_WORKERS)
         stack.push_async_callback(pool.close)
         renderer = Renderer(pool) if settings.ladder == "on_demand" else None
         if renderer is not None:

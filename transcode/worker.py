@@ -16,6 +16,8 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from media.error import TranscodeError
@@ -127,10 +129,20 @@ def fail(connection: socket.socket, error: Exception) -> None:
         os._exit(1)
 
 
+def _yield_to_others() -> None:
+    """Lower the priority of the whole session as well.
+
+    Where Linux groups processes by session (sched_autogroup), which is usual, niceness counts only within one.
+    """
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICENESS))
+
+
 def main() -> None:
     """Run as a process; the socket's file descriptor is the one argument."""
     faulthandler.enable()
     os.nice(NICENESS)
+    _yield_to_others()
     resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESS_SPACE_BYTES, MAX_ADDRESS_SPACE_BYTES))
     connection = socket.socket(fileno=int(sys.argv[1]))
     try:
