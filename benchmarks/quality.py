@@ -41,10 +41,10 @@ MAX_LOSS_DB = 0.3
 _SCALED = f"scale={WIDTH}:{HEIGHT}:flags=lanczos"
 SOURCES: Mapping[str, Sequence[str]] = {
     "natural": ("-i", str(clip()), "-vf", _SCALED),
-    "grain": ("-i", str(clip()), "-vf", f"{_SCALED},noise=alls=8:allf=t"),
-    "drawn": ("-f", "lavfi", "-i", f"mandelbrot=size={WIDTH}x{HEIGHT}:rate={FPS}:end_scale=0.02:end_pts=150"),
+    "grain": ("-i", str(clip()), "-vf", f"{_SCALED},noise=alls=4:allf=t"),
+    "drawn": ("-f", "lavfi", "-i", f"testsrc2=size={WIDTH}x{HEIGHT}:rate={FPS}"),
 }
-"""Natural motion; the same with film grain; hard edges that zoom."""
+"""Natural motion; the same with film grain; hard edges and flat colours that move."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def ffmpeg(*arguments: str) -> None:
 
 def make_source(path: Path, content: Sequence[str]) -> list[Packet]:
     """Encode a source as a good encoder would send it, and read its packets."""
-    coding = f"-c:v libx264 -preset veryfast -crf 12 -bf 0 -g {FPS * KEYFRAME_S} -pix_fmt yuv420p"
+    coding = f"-c:v libx264 -preset veryfast -crf 14 -bf 0 -g {FPS * KEYFRAME_S} -pix_fmt yuv420p"
     tags = "-colorspace bt709 -color_primaries bt709 -color_trc bt709"
     ffmpeg(*content, "-t", str(SECONDS), "-an", *coding.split(), *tags.split(), str(path))
     return read(path)
@@ -95,7 +95,7 @@ def _collect(message: Message, streams: dict[str, bytearray]) -> None:
 
 
 def theirs(source: Path, specs: Sequence[RungSpec], kbit_s: int, path: Path) -> Path:
-    """Encode the last of these sizes from the one before and so on, at this rate; twice, since a short clip misses it."""
+    """Encode the last of these sizes from the one before and so on, at this rate; twice, since a clip misses it."""
     scale = ",".join(f"scale={spec.width}:{spec.height}:flags=bicubic" for spec in specs)
     spec = specs[-1]
     coding = f"-c:v libx264 -preset {spec.preset} -tune zerolatency -threads 1 -bf 0 -g {FPS * KEYFRAME_S}"
