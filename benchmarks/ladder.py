@@ -175,7 +175,7 @@ def theirs(path: Path, specs: Sequence[RungSpec]) -> list[str]:
         ]
         command += ["-threads", "1", "-pix_fmt", "yuv420p", "-g", "1000000", "-forced-idr", "1", "-bf", "0"]
         command += ["-force_key_frames", "expr:gte(t,n_forced*2)", "-flags", "+global_header"]
-        command += ["-crf", str(spec.crf), "-maxrate", str(spec.max_bitrate_bps)]
+        command += ["-crf", str(spec.rate_factor), "-maxrate", str(spec.max_bitrate_bps)]
         command += ["-bufsize", str(spec.buffer_bits), "-x264-params", x264_params(spec), "-f", "null", "-"]
     return command
 

@@ -35,16 +35,16 @@ class Effort(NamedTuple):
     bitrate_bps: int
     """What demanding content takes, 16:9 at up to 30 frames per second; the cap is `MAX_OVER_MEAN` times that."""
     crf: int
-    """x264's constant rate factor: the quality aimed at. Content that needs less than the cap for it gets less."""
+    """x264's constant rate factor with superfast: the quality aimed at. Content that needs less bits gets less."""
     preset: str
     reason: str
 
 
 TABLE: dict[str, Effort] = {
-    "2160p": Effort(16_000_000, 26, "ultrafast", "1.5 cores even so; superfast takes 2.9"),
-    "1440p": Effort(9_000_000, 25, "ultrafast", "0.8 core; superfast would take a second one"),
+    "2160p": Effort(16_000_000, 23, "ultrafast", "1.5 cores even so; superfast takes 2.9"),
+    "1440p": Effort(9_000_000, 22, "ultrafast", "0.8 core; superfast would take a second one"),
     "1080p": Effort(
-        5_000_000, 25, "ultrafast", "0.3 core; superfast takes 0.6 and leaves none for the rest of two"
+        5_000_000, 22, "ultrafast", "0.3 core; superfast takes 0.6 and leaves none for the rest of two"
     ),
     "720p": Effort(
         2_800_000, 23, "superfast", "what most people watch: 3 to 4 dB over ultrafast for 0.13 core"
@@ -62,6 +62,9 @@ cap, where x264 starves IDR pictures and the whole gets worse, not better.
 
 PRESETS = ("ultrafast", "superfast", "veryfast")
 """x264 presets that give byte-identical parameter sets under `PINNED`: cheaper ones may replace each other live."""
+
+ULTRAFAST_CRF = 3
+"""What ultrafast adds to the rate factor: it takes the same rate then, for 3 to 4 dB less."""
 
 DEAR_SOURCE_PIXELS = 1920 * 1080
 """From this source size on decoding and scaling take what a superfast 720p rung would need."""
@@ -125,11 +128,17 @@ class RungSpec:
     max_bitrate_bps: int
     """The cap, over `BUFFER_S`."""
     crf: int
+    """x264's constant rate factor, for superfast."""
     preset: str
     level: int
     """level_idc: ten times the level's number."""
     min_frame_ticks: int = 0
     """A frame that comes sooner than this after the one before is left out; 0 keeps all."""
+
+    @property
+    def rate_factor(self) -> int:
+        """What x264 is told: a cheaper preset may take over live and has no more bits."""
+        return self.crf + (ULTRAFAST_CRF if self.preset == "ultrafast" else 0)
 
     @property
     def buffer_bits(self) -> int:

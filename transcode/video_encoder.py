@@ -78,7 +78,7 @@ def _open(spec: RungSpec, *, is_still: bool) -> VideoCodecContext:
         "preset": spec.preset,
         "tune": "zerolatency",
         "forced-idr": "1",
-        "crf": str(STILL_CRF if is_still else spec.crf),
+        "crf": str(STILL_CRF if is_still else spec.rate_factor),
         "maxrate": str(spec.max_bitrate_bps),
         "bufsize": str(spec.buffer_bits),
         "x264-params": x264_params(spec) + (":qcomp=1" if is_still else ""),

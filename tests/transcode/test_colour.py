@@ -9,10 +9,11 @@ import pytest
 from media.packet import Packet
 from transcode.message import Activate, Flush, Frames, RungOpened
 from transcode.pipeline import Pipeline
+from transcode.supervisor import Transcoder, WorkerPool
 from transcode.tone_map import HLG, PQ
 
 from .colour import BT601, BT2020, Coding, Colour, coloured, messages, shown
-from .source import decode, spec
+from .source import Recorder, decode, spec
 
 COLOURS: list[Colour] = [
     (1, 1, 1),
@@ -168,3 +169,18 @@ def test_a_source_may_change_from_sdr_to_hdr_and_back(pipeline: Pipeline) -> Non
     ]:
         packets = coloured([(colour,) * 3], source, start=start)
         check(pictures(pipeline, packets), [(expected,) * 3], 0.035)
+
+
+async def test_a_worker_makes_its_table_in_its_own_surroundings(pool: WorkerPool) -> None:
+    coding = Coding("yuv420p10le", BT2020, transfer=PQ, primaries=BT2020)
+    sink = Recorder()
+    transcoder = Transcoder(pool, sink)
+    transcoder.activate(RUNGS[1], 0)
+    for packet in coloured([(pq(26.0),) * 3], coding):
+        transcoder.send(packet)
+    transcoder.flush()
+    await sink.until(lambda: sink.flushes == 1)
+    await transcoder.close()
+    (track,) = sink.opened["144p"]
+    made = decode(track.config, [frames["144p"].data for _, frames in sink.video])
+    check(made, [(sdr(26.0),) * 3], 0.035)

@@ -118,3 +118,10 @@ def test_the_worst_content_stays_below_what_was_declared(rung: tuple[str, int, i
     for start in range(0, 150, 50):
         assert sum(taken[start : start + 50]) * 8 / 2 <= peak_bitrate_bps(spec, 2.0) * 1.02
         assert taken[start] * 8 <= spec.buffer_bits
+
+
+def test_a_cheaper_preset_that_takes_over_takes_no_more_bits() -> None:
+    cheap, dear = (rung_spec(Rendition("480p", 320, 180), Fraction(25), preset) for preset in PRESETS[:2])
+    assert cheap.rate_factor > dear.rate_factor == cheap.crf
+    shown = [picture(index, 320, 180) for index in range(50)]
+    assert sum(sizes(cheap, shown)) < 1.15 * sum(sizes(dear, shown))
