@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from media.aac import STEREO_48K
-from media.h264 import h264_track, with_parameter_sets
+from media.h264 import h264_track
 from media.opus import opus_track
 from media.packet import AudioTrack, Packet, VideoTrack
 from transcode.gap import Gap
@@ -66,27 +66,21 @@ class Delivery:
             self._sink.on_video(pts, frames)
 
     def _packet(self, frame: EncodedFrame, pts: int) -> Packet:
-        """Make a packet. Where another encoder goes on in the middle, its IDR brings its parameter sets along.
-
-        No new initialization segment can begin there, only at the next segment.
-        """
-        rung, data = frame.rung, frame.data
+        """Make a packet. Another encoder may go on in the middle: its track holds from its first frame on."""
+        rung = frame.rung
         start = self._wanted.start_of(rung)
         begins = self._last.get(rung, start - 1) < start
         if frame.config:
             self._opening[rung] = h264_track(frame.config)
-        if self._announce(rung, start if begins else pts) and not begins:
-            data = with_parameter_sets(self._tracks[rung].config, data)
+        self._announce(rung, start if begins else pts)
         self._last[rung] = pts
-        return Packet(self._tracks[rung], pts, pts, data, frame.is_keyframe)
+        return Packet(self._tracks[rung], pts, pts, frame.data, frame.is_keyframe)
 
-    def _announce(self, rung: str, from_pts: int) -> bool:
+    def _announce(self, rung: str, from_pts: int) -> None:
         track = self._opening.pop(rung, None)
-        if track is None or track == self._tracks.get(rung):
-            return False
-        self._tracks[rung] = track
-        self._sink.on_rung_opened(rung, track, from_pts)
-        return True
+        if track is not None and track != self._tracks.get(rung):
+            self._tracks[rung] = track
+            self._sink.on_rung_opened(rung, track, from_pts)
 
     def deliver_audio(self, message: EncodedAudio) -> None:
         """Hand over an audio packet."""

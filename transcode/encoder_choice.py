@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import av
 
 from media.error import MediaServerError
+from media.h264 import with_parameter_sets
 from transcode.hardware import HARDWARE, HardwareEncoder
 from transcode.message import EncodedFrame, EncoderFailed
 from transcode.quality import QualityMeter
@@ -41,6 +43,10 @@ class RungEncoder(Protocol):
     """Makes one access unit of each picture at once; `VideoEncoder` is the pattern."""
 
     @property
+    def spec(self) -> RungSpec:
+        """The rung."""
+
+    @property
     def quality(self) -> QualityMeter:
         """How good its pictures are, where it says so."""
 
@@ -62,7 +68,7 @@ class EncoderChoice:
     """The encoders of one worker.
 
     Args:
-        names: hardware that worked in the trial, the preferred one first.
+        names: what may be used beside x264, the preferred one first; empty on a machine without hardware.
         openers: how each is opened.
         min_pixels: of a rung that hardware makes.
     """
@@ -75,6 +81,7 @@ class EncoderChoice:
     ) -> None:
         self._openers = {name: openers[name] for name in names if name in openers}
         self._min_pixels = MIN_HARDWARE_PIXELS if min_pixels is None else min_pixels
+        self._is_mixed = bool(names)
         self._failures: deque[EncoderFailed] = deque()
 
     def open(self, spec: RungSpec) -> SteadyEncoder:
@@ -82,10 +89,10 @@ class EncoderChoice:
         if spec.width * spec.height >= self._min_pixels:
             for name, opener in list(self._openers.items()):
                 try:
-                    return SteadyEncoder(spec, opener(spec), partial(self.fail, spec.name, name))
+                    return SteadyEncoder(opener(spec), partial(self.fail, spec.name, name), is_mixed=True)
                 except FAULTS as error:
                     self.fail(spec.name, name, error)
-        return SteadyEncoder(spec, VideoEncoder(spec), None)
+        return SteadyEncoder(VideoEncoder(spec), None, is_mixed=self._is_mixed)
 
     def fail(self, rung: str, name: str, error: Exception) -> None:
         """Note that an encoder failed. This worker opens it no more; what it has open goes on while it can."""
@@ -101,17 +108,18 @@ class SteadyEncoder:
     """A rung's encoder that goes on with x264, from the same picture, when the hardware fails.
 
     Args:
-        spec: the rung.
         encoder: the one to begin with.
         on_failed: told why it failed; None for x264, behind which there is nothing.
+        is_mixed: whether others may make pictures of the same rung: workers that take over, segments on request. Then
+            each IDR brings its parameter sets along, since no initialization segment can begin in the middle.
     """
 
     def __init__(
-        self, spec: RungSpec, encoder: RungEncoder, on_failed: Callable[[Exception], None] | None
+        self, encoder: RungEncoder, on_failed: Callable[[Exception], None] | None, *, is_mixed: bool
     ) -> None:
-        self._spec = spec
         self._encoder = encoder
         self._on_failed = on_failed
+        self._is_mixed = is_mixed
 
     @property
     def quality(self) -> QualityMeter:
@@ -133,11 +141,16 @@ class SteadyEncoder:
             TranscodeError: x264 broke the order of pictures.
         """
         if self._on_failed is None:
-            return EncodedFrame(self._spec.name, is_keyframe, self._encoder.encode(picture, pts, is_keyframe))
+            return self._frame(picture, pts, is_keyframe)
         try:
-            return EncodedFrame(self._spec.name, is_keyframe, self._encoder.encode(picture, pts, is_keyframe))
+            return self._frame(picture, pts, is_keyframe)
         except FAULTS as error:
             self._on_failed(error)
-        self._encoder, self._on_failed = VideoEncoder(self._spec), None
-        data = self._encoder.encode(picture, pts, True)
-        return EncodedFrame(self._spec.name, True, data, self._encoder.config)
+        self._encoder, self._on_failed = VideoEncoder(self._encoder.spec), None
+        return replace(self._frame(picture, pts, True), config=self._encoder.config)
+
+    def _frame(self, picture: VideoFrame, pts: int, is_keyframe: bool) -> EncodedFrame:
+        data = self._encoder.encode(picture, pts, is_keyframe)
+        if is_keyframe and self._is_mixed:
+            data = with_parameter_sets(self._encoder.config, data)
+        return EncodedFrame(self._encoder.spec.name, is_keyframe, data)

@@ -205,7 +205,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class UseEncoders:
-    """Server: hardware that worked in the trial, the preferred first, for rungs that are activated from now on."""
+    """Server: hardware that worked in the trial, the preferred first, for rungs that are activated from now on.
+
+    A rung may then come from more than one encoder, so IDR pictures bring their parameter sets along, x264's too.
+    """
 
     names: tuple[str, ...]
 

@@ -8,11 +8,10 @@ from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 
 from media.error import TranscodeError
-from media.h264 import h264_track, with_parameter_sets
+from media.h264 import h264_track
 from media.packet import Packet, VideoTrack
 from transcode.message import (
     Activate,
-    EncodedFrame,
     Flush,
     Frames,
     Media,
@@ -157,7 +156,7 @@ class RenderWorker:
     def _rendered(self, request: RenderRequest) -> Rendered:
         name = request.spec.name
         frames = tuple(
-            RenderedFrame(message.pts, _introduced(frame), frame.is_keyframe)
+            RenderedFrame(message.pts, frame.data, frame.is_keyframe)
             for message in self._frames
             if request.start <= message.pts < request.end
             for frame in message.frames
@@ -169,11 +168,6 @@ class RenderWorker:
         if rung not in self._configs:
             raise TranscodeError(f"the worker opened no encoder for rung {rung}")
         return h264_track(self._configs[rung])
-
-
-def _introduced(frame: EncodedFrame) -> bytes:
-    """Return a frame's bytes; where hardware has failed and x264 goes on, with the parameter sets of that."""
-    return with_parameter_sets(frame.config, frame.data) if frame.config else frame.data
 
 
 def decoder_threads(track: VideoTrack, cores: int) -> int:

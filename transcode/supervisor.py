@@ -33,6 +33,7 @@ from transcode.message import (
 )
 from transcode.pool import WorkerPool
 from transcode.port import TranscoderSink, TranscoderStats
+from transcode.preference import SOFTWARE
 from transcode.quality import QualityFigures
 from transcode.rung import RungSpec
 from transcode.session import WorkerSession
@@ -254,9 +255,9 @@ class Transcoder:
         self._extend_gap(self._backlog.rewind())
         self._session = WorkerSession(worker, self._backlog, with_video=bool(self._wanted.rungs))
         worker.attach(self)
-        if self._restarts:
+        if self._restarts and self._pool.encoders:
             # A graphics driver is the first suspect when a worker dies or hangs; x264 is above suspicion.
-            worker.send(UseEncoders(()))
+            worker.send(UseEncoders((SOFTWARE,)))
         self._session.begin(self._wanted.resume(self._backlog.delivered_pts))
 
     def _note_failed(self, sentence: str) -> None:

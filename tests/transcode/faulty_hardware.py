@@ -17,7 +17,6 @@ from av.video.frame import PictureType, VideoFrame
 from transcode import encoder_choice, worker
 from transcode.encoder_choice import Open, RungEncoder
 from transcode.hardware import HardwareCodec, HardwareEncoder
-from transcode.quality import QualityMeter
 from transcode.rung import RungSpec
 
 PARAMS = "scenecut=0:open-gop=0:bframes=0"
@@ -47,26 +46,18 @@ def refuses(_spec: RungSpec) -> RungEncoder:
     raise av.error.ExternalError(1, "no session is free")
 
 
-class BreaksDown:
+class BreaksDown(HardwareEncoder):
     """Works for some pictures, then its driver reports an error, again and again."""
 
     def __init__(self, spec: RungSpec, pictures: int = FAILS_AFTER) -> None:
-        self._encoder = HardwareEncoder(spec, WORKS)
+        super().__init__(spec, WORKS)
         self._left = pictures
-
-    @property
-    def quality(self) -> QualityMeter:
-        return self._encoder.quality
-
-    @property
-    def config(self) -> bytes:
-        return self._encoder.config
 
     def encode(self, picture: VideoFrame, pts: int, is_keyframe: bool) -> bytes:
         if not self._left:
             raise av.error.ExternalError(1, "the device was removed")
         self._left -= 1
-        return self._encoder.encode(picture, pts, is_keyframe)
+        return super().encode(picture, pts, is_keyframe)
 
 
 class IgnoresOrders(HardwareEncoder):
@@ -86,25 +77,17 @@ class _Deaf:
         return list(self._codec.encode(picture))
 
 
-class Garbles:
-    """Loses the colours: each picture is flat."""
+class Garbles(HardwareEncoder):
+    """Loses the picture: each is flat."""
 
     def __init__(self, spec: RungSpec) -> None:
-        self._encoder = HardwareEncoder(spec, WORKS)
-
-    @property
-    def quality(self) -> QualityMeter:
-        return self._encoder.quality
-
-    @property
-    def config(self) -> bytes:
-        return self._encoder.config
+        super().__init__(spec, WORKS)
 
     def encode(self, picture: VideoFrame, pts: int, is_keyframe: bool) -> bytes:
         flat = VideoFrame(picture.width, picture.height, "yuv420p")
         for plane in flat.planes:
             plane.update(bytes([235]) * plane.buffer_size)
-        return self._encoder.encode(flat, pts, is_keyframe)
+        return super().encode(flat, pts, is_keyframe)
 
 
 def crashes(_spec: RungSpec) -> RungEncoder:
