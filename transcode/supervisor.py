@@ -85,11 +85,9 @@ class Transcoder:
     @property
     def stats(self) -> TranscoderStats:
         """Figures of this moment."""
-        delivered = self._backlog.delivered_pts
-        is_behind = bool(self._wanted.rungs) and delivered != NOTHING_DELIVERED
         session = self._session
         return TranscoderStats(
-            lag_s=max(0, self._newest_dts - delivered) / CLOCK_HZ if is_behind else 0.0,
+            lag_s=self._lag / CLOCK_HZ,
             speed=session.meters.speed if session else None,
             restarts=self._restarts,
             skipped_gops=self._skipped_gops,
@@ -100,6 +98,13 @@ class Transcoder:
             quality=self._quality.rungs,
             encoders_failed=tuple(self._encoders_failed),
         )
+
+    @property
+    def _lag(self) -> int:
+        if not self._wanted.rungs:
+            return 0
+        # What was delivered before anything of now was wanted says nothing: meanwhile nobody encoded.
+        return max(0, self._newest_dts - max(self._backlog.delivered_pts, self._wanted.first_pts))
 
     @property
     def worker_pid(self) -> int | None:

@@ -60,6 +60,11 @@ class Wanted:
         """Tell where the activation begins that the next frame of an active rung belongs to."""
         return self._rungs[name][0].from_pts
 
+    @property
+    def first_pts(self) -> int:
+        """Where the rung begins that has been wanted longest; one has to be active."""
+        return min(actives[0].from_pts for actives in self._rungs.values())
+
     def activate(self, spec: RungSpec, from_pts: int) -> Message:
         """Want a rung, or want it to be another one from `from_pts` on."""
         if spec.name not in self._rungs:

@@ -277,3 +277,12 @@ def test_what_was_measured_of_another_preset_moves_with_the_pictures() -> None:
     assert pricing.rung("a", cheap.rungs[0], "superfast") == pytest.approx(before / 2)
     pricing.keep({"a"}, since=3)
     assert pricing.rung("a", cheap.rungs[0], "ultrafast") == pytest.approx(0.3, rel=0.2), "guessed again"
+
+
+def test_when_nothing_is_left_the_least_is_tried_again() -> None:
+    machine = Machine(1, lambda now: 0.97 if now < 20 else 0.0)
+    (one,) = machine.broadcasts = [broadcast("a", 1920, 1080)]
+    machine.run(15)
+    assert names(one) == set()
+    machine.run(3 * MINUTE)
+    assert names(one) == {rung.name for rung in one.rungs}

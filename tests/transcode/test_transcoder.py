@@ -343,6 +343,24 @@ async def test_nothing_wanted_means_no_worker(transcoder: Transcoder, sink: Reco
     assert len(sink.video) == known
 
 
+async def test_lag_is_not_counted_over_a_time_in_which_nothing_was_wanted(
+    transcoder: Transcoder, sink: Recorder
+) -> None:
+    packets = video(300, gop=25)
+    transcoder.activate(SMALL, 0)
+    for packet in packets[:10]:
+        transcoder.send(packet)
+    await sink.until(lambda: len(sink.video) >= 8)
+    transcoder.deactivate("144p")
+    for packet in packets[10:290]:
+        transcoder.send(packet)
+    assert transcoder.stats.lag_s == 0
+    transcoder.activate(SMALL, packets[290].pts)
+    for packet in packets[290:]:
+        transcoder.send(packet)
+    assert 0 < transcoder.stats.lag_s < 1
+
+
 async def test_a_run_that_ends_before_its_worker_is_there(transcoder: Transcoder, sink: Recorder) -> None:
     transcoder.activate(SMALL, 0)
     for packet in video(10):
