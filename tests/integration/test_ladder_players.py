@@ -12,8 +12,10 @@ from playwright.async_api import Request
 
 from .bare_player import PLAYERS, BarePlayer
 from .browser import CHROMIUM, PHONE, Browser, open_browser
-from .playlist import parse_media
-from .server import NEW_FFMPEG, Server, encoder_args, running, running_server
+from .server import NEW_FFMPEG, Server, encoder_args, running
+from .test_ladder_shed import server, wait_until_made
+
+__all__ = ["server"]
 
 pytestmark = [
     pytest.mark.browser,
@@ -33,25 +35,6 @@ async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
     folder.mkdir()
     async with open_browser(folder) as opened:
         yield opened
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    folder = tmp_path / "server"
-    folder.mkdir()
-    program = [str(Path(__file__).with_name("shedding_server.py"))]
-    async with running_server(folder, program, LADDER="on_demand") as running:
-        yield running
-
-
-async def wait_until_made(server: Server, path: str) -> None:
-    """Wait until the newest whole segment of a playlist is no gap any more."""
-    for _ in range(100):
-        segments = parse_media((await server.request(path)).text).complete
-        if segments and not segments[-1].gap:
-            return
-        await asyncio.sleep(0.2)
-    raise AssertionError(f"{path} still ends in a gap")
 
 
 @pytest.mark.parametrize("name", PLAYERS)
