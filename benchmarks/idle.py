@@ -1,6 +1,6 @@
 """CPU of the whole server for broadcasts that are only copied: 1080p30, 6 Mbit/s, nobody or top-rung viewers there.
 
-python benchmarks/idle.py [--seconds 30] [--broadcasts 1 20] [--ladder 1080p]
+python benchmarks/idle.py [--seconds 30] [--broadcasts 1 20] [--ladder on_demand]
 
 The real server is a process of its own, its publishers are another one: bytes made before, written frame by frame at
 their time, a keyframe every two seconds. Each case runs without viewers and with one low-latency player for each
@@ -173,7 +173,7 @@ def main() -> int:
     )
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--broadcasts", type=int, nargs="*", default=[1, 20])
-    parser.add_argument("--ladder", default="1080p")
+    parser.add_argument("--ladder", default="on_demand")
     parser.add_argument("--publish", type=int, help=argparse.SUPPRESS)
     parser.add_argument("keys", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -24,8 +24,7 @@ _START_HLS_JS = """
 const hls = new Hls({ lowLatencyMode: LOW_LATENCY, testBandwidth: false, enableWorker: false, autoStartLoad: false });
 hls.on(Hls.Events.ERROR, (event, data) => {
   bare.said.push(data.details);
-  if (data.fatal) bare.errors.push(`fatal ${data.details}`);
-  else if (/frag|buffer/i.test(data.details)) bare.errors.push(data.details);
+  if (data.fatal || /frag(Load|Parsing)|bufferA/.test(data.details)) bare.errors.push(data.details);
 });
 hls.on(Hls.Events.MANIFEST_PARSED, () => { hls.startLevel = hls.firstLevel; hls.startLoad(); });
 bare.heights = () => hls.levels.map((level) => Math.min(level.width, level.height));
@@ -36,12 +35,20 @@ hls.loadSource(url);
 _START_SHAKA = """
 shaka.polyfill.installAll();
 const player = new shaka.Player();
-player.addEventListener("error", (event) => bare.errors.push(`${event.detail.severity}: ${event.detail.code}`));
-player.configure({ abr: { enabled: false } });
+const SEGMENT_MISSING = 1011;
+player.addEventListener("error", ({ detail }) => {
+  bare.said.push(`${detail.code}`);
+  if (detail.code !== SEGMENT_MISSING) return bare.errors.push(`${detail.severity}: ${detail.code}`);
+  player.configure({ abr: { enabled: true } });  // a rung that was chosen by hand is never left otherwise
+  player.retryStreaming();
+});
 const tracks = () => player.getVariantTracks();
 const lines = (track) => Math.min(track.width, track.height);
 bare.heights = () => tracks().map(lines);
-bare.choose = (height) => player.selectVariantTrack(tracks().find((track) => lines(track) === height), false);
+bare.choose = (height) => {
+  player.configure({ abr: { enabled: false } });
+  player.selectVariantTrack(tracks().find((track) => lines(track) === height), false);
+};
 player.attach(video).then(() => player.load(url)).catch((error) => bare.errors.push(`load: ${error.code ?? error}`));
 """
 _PAGE = """<!doctype html><video muted autoplay playsinline style="width:640px"></video>
@@ -130,6 +137,14 @@ class BarePlayer:
             timeout=timeout_s * 1000,
         )
 
+    async def wait_until_left(self, height: int, timeout_s: float = 25.0) -> None:
+        """Wait until another rung is on the screen."""
+        await self.page.wait_for_function(
+            "height => document.querySelector('video').videoHeight !== height",
+            arg=height,
+            timeout=timeout_s * 1000,
+        )
+
     async def stalls(self) -> list[float]:
         """Say how long playback stood still, each time that it did, in seconds."""
         found: list[float] = await self.page.evaluate(
@@ -139,7 +154,7 @@ class BarePlayer:
         return found
 
     async def errors(self) -> list[str]:
-        """List what the player reported as an error."""
+        """List what the player reported as an error; no gaps, and not that it waits for a machine that is slow."""
         found: list[str] = await self.page.evaluate("() => bare.errors")
         return found
 

@@ -170,8 +170,11 @@ class WatchPage:
     async def choose_quality(self, name: str | None, timeout_s: float = 15.0) -> None:
         """Choose a rung in the menu (None = automatic) and wait until it is on the screen."""
         await self.page.select_option("select.quality", name or "")
-        if name is None:
-            return
+        if name is not None:
+            await self.wait_for_level(name, timeout_s)
+
+    async def wait_for_level(self, name: str, timeout_s: float = 15.0) -> None:
+        """Wait until a rung is on the screen."""
         await self.page.wait_for_function(
             "name => window.__player.level === name"
             " && `${Math.min(document.querySelector('video').videoWidth,"

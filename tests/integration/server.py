@@ -10,7 +10,7 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +105,11 @@ class Server:
             self.process.send_signal(signal.SIGTERM)
         return await asyncio.wait_for(self.process.wait(), 10)
 
+    def tell(self, line: str) -> None:
+        """Write a line to a program that takes orders, such as `shedding_server`."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n".encode())
+
     def workers(self) -> list[int]:
         """Process ids of the codec workers."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
@@ -125,7 +130,9 @@ async def _read_ready(process: asyncio.subprocess.Process) -> tuple[str, str]:
 
 
 @asynccontextmanager
-async def running_server(data_dir: Path, **env: str) -> AsyncIterator[Server]:
+async def running_server(
+    data_dir: Path, program: Sequence[str] = ("-m", "mediaserver"), **env: str
+) -> AsyncIterator[Server]:
     """Start the server on free ports of the loopback; stop it at the end, hard if need be."""
     settings = {
         "HOST": "127.0.0.1",
@@ -135,11 +142,17 @@ async def running_server(data_dir: Path, **env: str) -> AsyncIterator[Server]:
         "DATA_DIR": str(data_dir),
         "MIN_FOLLOWERS_TO_STREAM": "0",
     } | env
-    command = [sys.executable, "-m", "mediaserver"]
+    command = [sys.executable, *program]
     environment = os.environ | settings
     with (data_dir / "server.log").open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
-            *command, "serve", env=environment, cwd=data_dir, stdout=asyncio.subprocess.PIPE, stderr=errors
+            *command,
+            "serve",
+            env=environment,
+            cwd=data_dir,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
         )
     try:
         http_url, rtmp_url = await asyncio.wait_for(_read_ready(process), READY_S)

@@ -1,4 +1,4 @@
-import Hls, { type ErrorData, ErrorTypes, Events, type HlsConfig, type LevelDetails, type LoaderResponse } from "hls.js";
+import Hls, { type ErrorData, ErrorDetails, ErrorTypes, Events, type HlsConfig, type LevelDetails, type LoaderResponse } from "hls.js";
 import { ShedLevels, standIn } from "./shed";
 import { bufferAhead, levelName, type PlayerStats, StallMeter } from "./stats";
 
@@ -186,6 +186,8 @@ export class Player {
     if (this.errors.length < MAX_ERRORS_KEPT) {
       this.errors.push(`${data.fatal ? "fatal " : ""}${data.details}${status}`);
     }
+    // hls.js has left the rung for good; the playlist may have media again already.
+    if (data.details === ErrorDetails.FRAG_GAP && data.frag?.type === "main") this.shed.add(data.frag.level);
     if (!data.fatal) return;
     const now = performance.now();
     if (data.type === ErrorTypes.MEDIA_ERROR && now - this.recoveredAt > MEDIA_RECOVERY_MS) {

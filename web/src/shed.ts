@@ -57,7 +57,12 @@ export class ShedLevels {
 
   /** Take note of a playlist that was loaded. */
   note(level: number, details: Newest): void {
-    if (!endsInGap(details) || this.levels.has(level)) return;
+    if (endsInGap(details)) this.add(level);
+  }
+
+  /** Take note that a rung is not made now. */
+  add(level: number): void {
+    if (this.levels.has(level)) return;
     this.levels.add(level);
     if (!this.timer) this.timer = window.setInterval(() => void this.recheck(), RECHECK_MS);
     this.onChange();
