@@ -21,7 +21,7 @@ TREND_S = 1.25
 
 BURST = 1.3
 """Lag cannot grow faster than time passes when encoders are slow. Where it does, a network has delivered what it held
-back, and the encoders catch up with that by themselves."""
+back, or a rung begins where the open segment did: the encoders catch up with that by themselves."""
 
 BURST_S = 1.5
 """How long that is left to itself before its trend says anything."""
@@ -84,11 +84,10 @@ class LagTrend:
 
     def add(self, now: float, lag_s: float) -> None:
         """Note the lag at `now`."""
-        if self._points:
-            last, before = self._points[-1]
-            if lag_s - before > BURST * (now - last) + CALM_S:
-                self._points.clear()
-                self._burst_until = now + BURST_S
+        last, before = self._points[-1] if self._points else (now, 0.0)
+        if lag_s - before > BURST * (now - last) + CALM_S:
+            self._points.clear()
+            self._burst_until = now + BURST_S
         self._points.append((now, lag_s))
         while now - self._points[0][0] > TREND_S:
             self._points.popleft()

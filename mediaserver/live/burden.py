@@ -52,7 +52,7 @@ class Burden:
         stats = self._encoding.stats
         return BroadcastLoad(
             self._stream_id,
-            self._encoding.lag_s,
+            stats.lag_s,
             stats.base_cost,
             decode_cost(video),
             tuple(self._describe(rung, stats.costs.get(rung.spec.name)) for rung in asked),

@@ -30,10 +30,6 @@ GAP_WARNING = "the video cannot be decoded, or not fast enough: encoded qualitie
 DRAIN_S = 2.0
 """How long an ending broadcast waits for its encoders; they are a few frames behind, more on a machine that is busy."""
 
-CAUGHT_UP = 3 * CLOCK_HZ // 10
-MAX_CATCHING_UP = 4 * CLOCK_HZ
-"""A rung that begins in the past is behind at first; for so long that is not counted as lag."""
-
 log = structlog.get_logger(__name__)
 
 
@@ -70,7 +66,6 @@ class Encoding:
         self._specs: dict[str, RungSpec] = {}
         self._limits: dict[str, int] = {}  # where a copied run waits for the end of the encoded one
         self._ends: dict[str, int] = {}  # where rungs stop
-        self._catching_up: dict[str, int] = {}  # rungs that began in the past: until when that is no lag
         self._tails: deque[int] = deque()  # ends of the runs of which the encoders still have something
         self._has_no_tail = asyncio.Event()
         self._has_no_tail.set()
@@ -99,11 +94,6 @@ class Encoding:
         """How the encoders are doing."""
         return self._transcoder.stats
 
-    @property
-    def lag_s(self) -> float:
-        """How far the encoders are behind; a rung that has just begun in the past is not behind."""
-        return 0.0 if self._catching_up else self._transcoder.stats.lag_s
-
     def encode(self, spec: RungSpec, at: int) -> None:
         """Encode a rung from `at` on, with an IDR there; the frame at `at` has not been sent."""
         self._ends.pop(spec.name, None)
@@ -127,13 +117,12 @@ class Encoding:
             self._transcoder.prime(packets, start)
         elif not self._transcoder.may_begin(start):
             return self._bridges.add(spec, start, packets)
-        self._catching_up[spec.name] = start + MAX_CATCHING_UP
         self._activate(spec, start)
         return True
 
     def stop(self, name: str) -> None:
         """Stop encoding a rung, if it is."""
-        for places in (self._limits, self._ends, self._catching_up):
+        for places in (self._limits, self._ends):
             places.pop(name, None)
         self._bridges.drop(name)
         if self._specs.pop(name, None) is not None:
@@ -256,9 +245,6 @@ class Encoding:
         self._transcoder.activate(spec, at)
 
     def _deliver(self, name: str, packet: Packet) -> None:
-        until = self._catching_up.get(name)
-        if until is not None and packet.pts >= min(until, self._timeline.position - CAUGHT_UP):
-            del self._catching_up[name]
         writer = self._declared.writers[name]
         writer.add(Sample(packet.dts, packet.pts, packet.data, packet.is_keyframe))
         writer.advance(packet.pts)

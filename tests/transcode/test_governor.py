@@ -208,6 +208,15 @@ def test_a_burst_of_a_bad_network_is_no_fault_of_the_encoders() -> None:
         assert governor.decide(5 + step / 4, [load(max(0.1, 8 - step / 2))]) == []
 
 
+def test_a_rung_that_begins_where_the_open_segment_did_is_not_behind_for_that() -> None:
+    governor = Governor(2)
+    assert [governor.decide(step / 4, [load(max(0.1, 1.9 - step / 4))]) for step in range(20)] == [[]] * 20
+    slow = Governor(0.5)
+    assert any(slow.decide(step / 4, [load(1.9 + step / 8)]) for step in range(10)), (
+        "nor left to itself for ever"
+    )
+
+
 def test_a_late_event_loop_makes_room_for_itself() -> None:
     governor = Governor(1)
     assert governor.decide(0, [load()], late_s=0.5) == [], "once is a hiccup"
