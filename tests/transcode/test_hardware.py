@@ -125,6 +125,19 @@ def test_small_rungs_are_x264s() -> None:
     assert choice.open(large).config == HardwareEncoder(large, WORKS).config
 
 
+def test_pictures_of_several_encoders_decode_whatever_was_known_before() -> None:
+    """As where a worker with x264 takes over, and another one with hardware makes a segment on request."""
+    units = []
+    for name in ("works", "libx264", "works"):
+        encoder = choose(name).open(RUNG)
+        pictures = (picture(index, RUNG.width, RUNG.height) for index in range(5))
+        units += [encoder.encode(each, index * STEP, index == 0).data for index, each in enumerate(pictures)]
+    for config in (HardwareEncoder(RUNG, WORKS).config, VideoEncoder(RUNG).config):
+        assert len(decode(config, units)) == 15
+    alone = EncoderChoice().open(RUNG).encode(picture(0, RUNG.width, RUNG.height), 0, True)
+    assert NAL_SPS not in map(nal_type, split_length_prefixed(alone.data)), "not where x264 is all there is"
+
+
 def run(pipeline: Pipeline, sent: Sequence[Message]) -> list[Message]:
     return [result() for message in sent for result in pipeline.handle(message)]
 
