@@ -68,7 +68,9 @@ class Ladder:
         self._declared = declared
         self._encoding = encoding
         self._renderer = renderer
-        self._past = None if renderer is None else Past(stream_id, declared, renderer, self._on_made)
+        self._past = None
+        if renderer is not None:
+            self._past = Past(stream_id, declared, renderer, wait=self._wait, on_made=self._on_made)
         self._introduction = (
             None if renderer is None else Introduction(stream_id, renderer, self._unknown, self._on_known)
         )
@@ -270,6 +272,9 @@ class Ladder:
             writer.advance(until)
         elif rung.phase in (Phase.DORMANT, Phase.WAITING) and rung.is_known:
             writer.promise(until)
+
+    async def _wait(self, name: str, msn: int) -> None:
+        await self._output.wait(name, msn, None, self._output.config.hold_limit_s)
 
     def _on_made(self, name: str, msn: int) -> None:
         """Go on live where a player goes on that has got its first segment."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Protocol
 
 import structlog
@@ -38,6 +38,7 @@ class Past:
         stream_id: names the broadcast in logs and the source segments in jobs.
         declared: has the writers.
         renderer: makes segments.
+        wait: until a rung has a segment, not for ever.
         on_made: called with the rung when a segment of it has been made.
     """
 
@@ -46,12 +47,15 @@ class Past:
         stream_id: str,
         declared: Declaration,
         renderer: SegmentRenderer,
+        *,
+        wait: Callable[[str, int], Awaitable[object]],
         on_made: Callable[[str, int], None],
     ) -> None:
         self._log = log.bind(stream_id=stream_id)
         self._stream_id = stream_id
         self._declared = declared
         self._renderer = renderer
+        self._wait = wait
         self._on_made = on_made
         self._jobs: dict[tuple[str, int], asyncio.Task[None]] = {}
 
@@ -88,6 +92,9 @@ class Past:
     async def _render(self, spec: RungSpec, item: PublishedSegment, priority: Priority) -> list[Sample]:
         segment = item.segment
         found = self._source(spec, segment.msn)
+        if found is None and (name := self._coming(spec, segment.msn)) is not None:
+            await self._wait(name, segment.msn)
+            found = self._source(spec, segment.msn)
         if found is None:
             self._log.warning("a segment has no source", rung=spec.name, msn=segment.msn)
             return []
@@ -105,7 +112,8 @@ class Past:
 
     def _source(self, spec: RungSpec, msn: int) -> tuple[VideoWriter, PublishedSegment, VideoTrack] | None:
         """Find the best rung that has all of a segment."""
-        for name, writer in self._declared.writers.items():
+        for name in self._declared.renditions:
+            writer = self._declared.writers[name]
             item = writer.rendition.item(msn)
             if name == spec.name or item is None or item.is_promised or not item.data():
                 continue
@@ -113,3 +121,10 @@ class Past:
             if track is not None:
                 return writer, item, track
         return None
+
+    def _coming(self, spec: RungSpec, msn: int) -> str | None:
+        """Find the best rung that will have a segment: where nothing is copied, encoders are some frames behind."""
+        others = (
+            (name, self._declared.writers[name]) for name in self._declared.renditions if name != spec.name
+        )
+        return next((name for name, writer in others if writer.msn <= msn), None)

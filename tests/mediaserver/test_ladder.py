@@ -330,6 +330,22 @@ async def test_without_a_copy_the_best_rung_is_always_made(make_scene: MakeScene
     assert kitchen.jobs[0][0].packets[0].data.startswith(b"<240p@")
 
 
+async def test_a_source_that_is_encoded_is_waited_for(make_scene: MakeScene, kitchen: Kitchen) -> None:
+    scene = make_scene(renderer=kitchen, quality="240p")
+    scene.source = Source()
+    scene.connect(scene.source, 2)
+    await asyncio.sleep(0.01)
+    scene.encoder.is_slow = True
+    scene.publish(scene.source, 3 * SECOND)
+    segment = scene.view("144p").segments[0]
+    assert segment.is_complete
+    waiting = asyncio.create_task(scene.output.get("144p", segment.generation, segment.msn, None))
+    await asyncio.sleep(0.01)
+    assert kitchen.jobs == []
+    scene.encoder.work()
+    assert (await asyncio.wait_for(waiting, 5) or b"").count(b"<144p~") == 50
+
+
 async def test_rare_keyframes_pin_the_top_rung(make_scene: MakeScene, kitchen: Kitchen) -> None:
     scene = await opened(make_scene, kitchen, frames=7 * SECOND, gop=250)
     assert not scene.is_copying()
