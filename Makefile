@@ -58,7 +58,7 @@ fmt: .venv/.dev ## format the code
 
 bench: setup .venv/.dev ## benchmarks; writes benchmarks/results/*.json
 	@scripts/system-packages
-	@for script in rtmp_parse rtmp_publishers ladder hls_latency page idle; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for script in rtmp_parse rtmp_publishers ladder quality hls_latency page idle; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 chaos: setup .venv/.dev ## break publishers, networks, clocks and the machine under a broadcast (25 min)
 	@$(BIN)/python benchmarks/chaos.py
