@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain, combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transcode.choice import FALLBACK, Group, Option, choose, worth_of
@@ -56,6 +56,7 @@ def test_each_broadcast_gets_something_to_fall_back_to() -> None:
 options = st.lists(st.tuples(st.floats(0.01, 1), st.floats(0.1, 10)), max_size=4)
 
 
+@settings(deadline=None)
 @given(groups=st.lists(st.tuples(st.floats(0, 0.5), options), max_size=3), cores=st.floats(0, 3))
 def test_fits_is_maximal_and_close_to_the_best(
     groups: list[tuple[float, list[tuple[float, float]]]], cores: float
