@@ -1,6 +1,6 @@
 """Which encoders work on this machine, asked of a spare worker, so that a bad driver never meets the server.
 
-One that crashes ends its worker, one that hangs has it ended by the heartbeat (`process.MAX_SILENT_TICKS`).
+One that crashes ends its worker, one that hangs has it ended by the heartbeat.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ import structlog
 from media.error import TranscodeError
 from transcode.message import EncoderTried, Message, TryEncoder
 from transcode.pool import WorkerPool
+
+MAX_TRIAL_TICKS = 20
+"""10 s for one trial (`process.TICK_S`): graphics cards that sleep take seconds to wake, and a start may find the
+machine busy. A driver that hangs makes the start so much later."""
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +61,7 @@ class _Trial:
         faults: dict[str, str] = {}
         worker = await pool.take()
         try:
-            worker.attach(self)
+            worker.attach(self, MAX_TRIAL_TICKS)
             for name in self._names:
                 self._verdict = asyncio.get_running_loop().create_future()
                 worker.send(TryEncoder(name))

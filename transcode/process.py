@@ -70,6 +70,7 @@ class WorkerProcess(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._echo: asyncio.Future[None] | None = None
         self._silent_ticks = 0
+        self._max_silent_ticks = MAX_SILENT_TICKS
         self._pings = 0
         self._answered = 0
         self._loss: str | None = None
@@ -123,9 +124,15 @@ class WorkerProcess(asyncio.Protocol):
             await asyncio.wait_for(self._echo, ECHO_TIMEOUT_S)
         return self._loss is None and self._answered == self._pings
 
-    def attach(self, receiver: Receiver) -> None:
-        """Begin to work with it: messages and losses go to `receiver`, the heartbeat starts."""
+    def attach(self, receiver: Receiver, silent_ticks: int | None = None) -> None:
+        """Begin to work with it: messages and losses go to `receiver`, the heartbeat starts.
+
+        Args:
+            receiver: hears of it from now on.
+            silent_ticks: after so many without a word it counts as hung, by default `MAX_SILENT_TICKS`.
+        """
         self._receiver = receiver
+        self._max_silent_ticks = silent_ticks or MAX_SILENT_TICKS
         self._schedule_tick()
 
     def detach(self) -> None:
@@ -200,7 +207,7 @@ class WorkerProcess(asyncio.Protocol):
 
     def _tick(self) -> None:
         self._silent_ticks += 1
-        if self._silent_ticks > MAX_SILENT_TICKS:
+        if self._silent_ticks > self._max_silent_ticks:
             self._lose("the worker process does not respond")
             return
         if self._answered == self._pings:

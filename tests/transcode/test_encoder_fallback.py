@@ -10,7 +10,7 @@ import pytest
 
 from media.h264 import NAL_PPS, NAL_SPS, nal_type, split_length_prefixed
 from media.packet import Packet, VideoTrack
-from transcode import process
+from transcode import encoder_search, process
 from transcode.encoder_search import find_faults, find_hardware
 from transcode.supervisor import Transcoder, WorkerPool
 from transcode.video_encoder import VideoEncoder
@@ -41,13 +41,15 @@ async def transcoder(pool: WorkerPool, sink: Recorder) -> AsyncIterator[Transcod
 async def test_trials_survive_drivers_that_crash_and_hang(
     pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "MAX_SILENT_TICKS", 2)
-    names = ("refuses", "crashes", "hangs", "works", "libx264")
+    names = ("refuses", "crashes", "works", "libx264")
     faults = await find_faults(pool, names)
     assert list(faults) == list(names)
+    with monkeypatch.context() as patch:
+        patch.setattr(encoder_search, "MAX_TRIAL_TICKS", 1)
+        hung = await find_faults(pool, ("hangs",))
     assert faults["refuses"] == "no such hardware"
     assert faults["crashes"].startswith("its driver fails: the worker process ended")
-    assert faults["hangs"] == "its driver fails: the worker process does not respond"
+    assert hung["hangs"] == "its driver fails: the worker process does not respond"
     assert (faults["works"], faults["libx264"]) == ("", "")
 
 
