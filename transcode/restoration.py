@@ -51,9 +51,9 @@ class Restoration:
         return []
 
     def _exchange(self) -> list[Action]:
-        """Let a rung in where viewers have more of it than of what must go or get cheaper."""
+        """Let a rung in where viewers have more of it than of what must go or get cheaper; never on mere guesses."""
         shed = self._shed()
-        if not shed or not self._history.may_exchange(self._survey.now):
+        if not shed or not self._survey.is_measured or not self._history.may_exchange(self._survey.now):
             return []
         groups = [self._group(load) for load in self._survey.loads]
         chosen = choose(groups, self._cores)

@@ -16,7 +16,7 @@ from transcode.governor import (
     RungLoad,
     Shed,
 )
-from transcode.history import PROBE_S, RESTORE_S
+from transcode.history import FIRST_PROBE_S, RESTORE_S
 from transcode.pricing import Pricing
 
 from .machine import Machine, ModelBroadcast, ModelRung, broadcast
@@ -148,7 +148,7 @@ def test_flapping_is_bounded() -> None:
     machine.run(24 * MINUTE)
     assert machine.count(Restore, since=12 * MINUTE) <= 8
     assert all(one.worst_s <= 1.0 for one in machine.broadcasts)
-    assert min(machine.restore_distances(), default=PROBE_S) >= PROBE_S - 0.01
+    assert min(machine.restore_distances(), default=FIRST_PROBE_S) >= FIRST_PROBE_S - 0.01
     for one in machine.broadcasts:
         for rung in one.rungs:
             for restored in rung.restores:
@@ -191,6 +191,15 @@ def test_admission_follows_what_is_used_and_what_is_guessed() -> None:
     assert not governor.admits(0, loads, "a", "x", estimate=0.3, base_estimate=0.0)
     assert not governor.admits(0, loads, "b", "x", estimate=0.05, base_estimate=0.3)
     assert governor.admits(0, [], "b", "x", estimate=5.0, base_estimate=5.0), "alone it may try"
+
+
+def test_what_was_refused_for_a_wrong_guess_comes_soon() -> None:
+    machine = Machine(2)
+    (one,) = machine.broadcasts = [broadcast("a", 3840, 2160, error=0.5)]
+    for rung in one.rungs[1:]:
+        rung.is_shed = True
+    machine.run(40)
+    assert names(one) == {rung.name for rung in one.rungs}
 
 
 def test_admission_says_no_while_something_is_late() -> None:
@@ -266,7 +275,7 @@ def test_never_a_last_rung_and_never_two_restores_at_once(
         machine.run(5)
         for one in machine.broadcasts:
             assert one.has_copy or one.running, "a broadcast without any rung"
-    assert min(machine.restore_distances(), default=PROBE_S) >= PROBE_S - 0.01
+    assert min(machine.restore_distances(), default=FIRST_PROBE_S) >= FIRST_PROBE_S - 0.01
     machine.neighbour = lambda _: 0.0
     machine.run(20)
     for one in machine.broadcasts:
