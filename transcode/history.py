@@ -95,6 +95,10 @@ class History:
         failures = 0 if self._is_relieved(use) else record.failures
         return now - record.lowered_at >= min(MAX_RESTORE_S, RESTORE_S * 2.0**failures)
 
+    def may_try(self, now: float) -> bool:
+        """Tell whether something may be made where nothing is: that costs nobody anything else."""
+        return now - self._acted_at >= min(RESTORE_S, self._probe_s)
+
     def may_probe(self, now: float, use: float) -> bool:
         """Tell whether anything may be raised now."""
         wait = min(PROBE_S, self._probe_s) if self._is_relieved(use) else self._probe_s
