@@ -99,7 +99,7 @@ class LagTrend:
     def _is_telling(self) -> bool:
         if not self._points or self._points[-1][0] < self._burst_until:
             return False
-        return self._points[-1][0] - self._points[0][0] >= WINDOW_S / 2
+        return self._points[-1][0] - self._points[0][0] >= WINDOW_S
 
 
 class Capacity:

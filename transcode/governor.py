@@ -194,9 +194,12 @@ class Governor:
         return actions
 
     def _got(self, survey: Survey) -> float:
-        """Tell how many cores have worked: a broadcast that loses 0.3 s each second gets 0.7 of what it wants."""
+        """Tell how many cores have worked: a broadcast that loses 0.3 s each second gets 0.7 of what it wants.
+
+        Never less than half: a trend of a second is too rough for more, and the next look is soon.
+        """
         return sum(
-            survey.use_of(load) * (1 - min(0.8, max(0.0, self._trends[load.id].growth)))
+            survey.use_of(load) * (1 - min(0.5, max(0.0, self._trends[load.id].growth)))
             for load in survey.loads
         )
 
