@@ -16,12 +16,12 @@ CALM_S = 0.3
 WINDOW_S = 0.75
 """Lag is the least of so long: between the frames of a slow source, and within a burst, it is a sawtooth."""
 
-TREND_S = 1.25
+TREND_S = 1.0
 """What the growth of lag is looked at over."""
 
 BURST = 1.3
 """Lag cannot grow faster than time passes when encoders are slow. Where it does, a network has delivered what it held
-back, or a rung begins where the open segment did: the encoders catch up with that by themselves."""
+back, and the encoders catch up with that by themselves."""
 
 BURST_S = 1.5
 """How long that is left to itself before its trend says anything."""
@@ -67,30 +67,39 @@ class LagTrend:
     @property
     def growth(self) -> float:
         """Seconds of lag per second, negative while it is caught up with; 0 while nobody can tell."""
-        if not self._points:
+        if not self._is_telling:
             return 0.0
         (first, before), (last, after) = self._points[0], self._points[-1]
-        if last - first < WINDOW_S / 2 or last < self._burst_until:
-            return 0.0
         return (after - before) / (last - first)
 
     @property
     def is_late(self) -> bool:
         """Whether it is behind and not catching up soon."""
-        if not self._points or self._points[-1][0] < self._burst_until:
+        if not self._is_telling:
             return False
         wanted = min(0.25, max(0.08, (self.lag_s - LATE_S) / 5))
         return self.lag_s >= LATE_S and self.growth > -wanted
 
     def add(self, now: float, lag_s: float) -> None:
         """Note the lag at `now`."""
-        last, before = self._points[-1] if self._points else (now, 0.0)
-        if lag_s - before > BURST * (now - last) + CALM_S:
-            self._points.clear()
-            self._burst_until = now + BURST_S
+        if self._points:
+            last, before = self._points[-1]
+            if lag_s - before > BURST * (now - last) + CALM_S:
+                self._points.clear()
+                self._burst_until = now + BURST_S
         self._points.append((now, lag_s))
         while now - self._points[0][0] > TREND_S:
             self._points.popleft()
+
+    def forget(self) -> None:
+        """Begin anew: what was, or is now, says nothing about what comes."""
+        self._points.clear()
+
+    @property
+    def _is_telling(self) -> bool:
+        if not self._points or self._points[-1][0] < self._burst_until:
+            return False
+        return self._points[-1][0] - self._points[0][0] >= WINDOW_S
 
 
 class Capacity:

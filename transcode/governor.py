@@ -28,6 +28,10 @@ SETTLE_AT_ONCE_S = 1.25
 LOOK_S = 1.0
 """How often something that could be given back is looked for."""
 
+START_S = 3.0
+"""How long encoders that begin are left alone, unless they are measured before: a worker has to be found, and the
+first rung begins where the open segment did, which is caught up with."""
+
 SEGMENT_S = 2.0
 """How long a shed may wait for the start of a segment; lag grows meanwhile."""
 
@@ -66,6 +70,7 @@ class Governor:
         self._settled_at = self._restored_at = float("-inf")
         self._looked_at: float | None = None
         self._was_loop_late = False
+        self._began: dict[str, float] = {}  # since when something is made of a broadcast
         self._seen: dict[str, float] = {}
         self._reasons: Mapping[str, str] = {}
 
@@ -141,8 +146,14 @@ class Governor:
 
     def _observe(self, now: float, loads: Sequence[BroadcastLoad]) -> None:
         self._trends = {load.id: self._trends.get(load.id) or LagTrend() for load in loads}
+        made = [load for load in loads if not all(rung.is_shed for rung in load.rungs)]
+        self._began = {load.id: self._began.get(load.id, now) for load in made}
         for load in loads:
-            self._trends[load.id].add(now, load.lag_s)
+            is_beginning = load.base_cost is None and now - self._began.get(load.id, now) < START_S
+            if is_beginning:
+                self._trends[load.id].forget()
+            else:
+                self._trends[load.id].add(now, load.lag_s)
         # A rung that sleeps, and a broadcast between two encoders, is not another one when it comes back.
         self._seen |= {load.id: now for load in loads}
         self._seen = {stream: at for stream, at in self._seen.items() if now - at <= FORGET_S}
@@ -163,7 +174,10 @@ class Governor:
         )
         if survey.now < self._settled_at:
             is_growing = any(trend.growth > 0 for trend in trends)
-            return list(self._hurry(survey)) if is_urgent and is_growing else []
+            hurried = list(self._hurry(survey)) if is_urgent and is_growing else []
+            if hurried:
+                self._settled_at = min(self._settled_at, survey.now + SETTLE_AT_ONCE_S)
+            return hurried
         blamed = [load for load in late if survey.is_strained(load)]
         actions: list[Action] = []
         if blamed and len(blamed) == len(late) and survey.use <= ROOM * self.capacity:
@@ -180,9 +194,12 @@ class Governor:
         return actions
 
     def _got(self, survey: Survey) -> float:
-        """Tell how many cores have worked: a broadcast that loses 0.3 s each second gets 0.7 of what it wants."""
+        """Tell how many cores have worked: a broadcast that loses 0.3 s each second gets 0.7 of what it wants.
+
+        Never less than half: a trend of a second is too rough for more, and the next look is soon.
+        """
         return sum(
-            survey.use_of(load) * (1 - min(0.8, max(0.0, self._trends[load.id].growth)))
+            survey.use_of(load) * (1 - min(0.5, max(0.0, self._trends[load.id].growth)))
             for load in survey.loads
         )
 

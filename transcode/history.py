@@ -13,8 +13,11 @@ RESTORE_S = 30.0
 MAX_RESTORE_S = 600.0
 """However often it has failed: neighbours go and sources become easier."""
 
+FIRST_PROBE_S = 3.0
+"""Between two things that cost more, while nothing has failed yet: guesses that were too high are soon made up for."""
+
 PROBE_S = 10.0
-"""Between two things that cost more: the first one has shown by then what it does."""
+"""The same once something has failed: what costs more has shown by then what it does."""
 
 MAX_PROBE_S = 300.0
 
@@ -47,7 +50,7 @@ class History:
 
     def __init__(self) -> None:
         self._records: dict[Key, _Record] = {}
-        self._probe_s = PROBE_S
+        self._probe_s = FIRST_PROBE_S
         self._acted_at = float("-inf")
         self._exchanged_at = float("-inf")
         self._has_raised = False  # whether the last act was one that costs more
@@ -92,13 +95,18 @@ class History:
         failures = 0 if self._is_relieved(use) else record.failures
         return now - record.lowered_at >= min(MAX_RESTORE_S, RESTORE_S * 2.0**failures)
 
+    def may_try(self, now: float) -> bool:
+        """Tell whether something may be made where nothing is: that costs nobody anything else."""
+        return now - self._acted_at >= min(RESTORE_S, self._probe_s)
+
     def may_probe(self, now: float, use: float) -> bool:
         """Tell whether anything may be raised now."""
-        wait = PROBE_S if self._is_relieved(use) else self._probe_s
+        wait = min(PROBE_S, self._probe_s) if self._is_relieved(use) else self._probe_s
         return now - self._acted_at >= wait
 
     def lower(self, now: float, use: float, *, sheds: Collection[Key], cheapens: Collection[Key]) -> None:
         """Note what was taken away while `use` cores were wanted; what was added lately has failed."""
+        self._probe_s = max(PROBE_S, self._probe_s)
         failed = [record for record in self._records.values() if now - record.raised_at < RELAPSE_S]
         for record in failed:
             record.failures = min(record.failures + 1, 10)
@@ -144,7 +152,7 @@ class History:
 
     def _raise(self, now: float, record: _Record) -> None:
         if self._has_raised:  # and that has held until now
-            self._probe_s = max(PROBE_S, self._probe_s / 2)
+            self._probe_s = max(min(PROBE_S, self._probe_s), self._probe_s / 2)
         self._has_raised = True
         record.raised_at = self._acted_at = now
 

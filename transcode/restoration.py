@@ -39,10 +39,9 @@ class Restoration:
         if shed and not self._survey.use:
             # Nothing is made at all: what the machine can do shows only when it is tried, with the least of it.
             load, rung = min(shed, key=lambda item: self._after(item[0], item[1], item[1].presets[0]))
-            after = self._after(load, rung, rung.presets[0])
-            if not self._history.may_probe(self._survey.now, after):
-                return []
-            return self._restore(load, rung, rung.presets[0])
+            return (
+                self._restore(load, rung, rung.presets[0]) if self._history.may_try(self._survey.now) else []
+            )
         for load, rung in shed:
             for preset in reversed(rung.presets[: rung.presets.index(rung.preset) + 1]):
                 after = self._after(load, rung, preset)
@@ -51,9 +50,9 @@ class Restoration:
         return []
 
     def _exchange(self) -> list[Action]:
-        """Let a rung in where viewers have more of it than of what must go or get cheaper."""
+        """Let a rung in where viewers have more of it than of what must go or get cheaper; never on mere guesses."""
         shed = self._shed()
-        if not shed or not self._history.may_exchange(self._survey.now):
+        if not shed or not self._survey.is_measured or not self._history.may_exchange(self._survey.now):
             return []
         groups = [self._group(load) for load in self._survey.loads]
         chosen = choose(groups, self._cores)
