@@ -1,6 +1,6 @@
 """The server, which sheds a rung and brings it back when its standard input says so: `shed 480p`, `restore 480p`.
 
-What decides otherwise is the load of the machine, which no test can set.
+What decides otherwise is the load of the machine, which no test can set; its decisions are passed over.
 """
 
 from __future__ import annotations
@@ -20,11 +20,17 @@ ORDER_BYTES = 1024
 
 
 class ObedientLadder(Ladder):
-    """A ladder that follows orders."""
+    """A ladder that follows orders of standard input and no others."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+        super().__init__(*arguments, **options | {"admit": lambda _: True})
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), self._obey)
+
+    def shed(self, name: str, *, at_once: bool = False) -> None:
+        """Pass over what the load of this machine asks for."""
+
+    def restore(self, name: str) -> None:
+        """Likewise."""
 
     def _obey(self) -> None:
         data = os.read(sys.stdin.fileno(), ORDER_BYTES)
@@ -33,9 +39,9 @@ class ObedientLadder(Ladder):
         for line in data.decode().splitlines():
             order, name = line.split()
             if order == "shed":
-                self.shed(name, at_once=True)
+                super().shed(name, at_once=True)
             else:
-                self.restore(name)
+                super().restore(name)
 
 
 if __name__ == "__main__":

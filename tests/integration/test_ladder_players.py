@@ -25,6 +25,7 @@ pytestmark = [
     ),
 ]
 SIZE = "1280x720"
+LEFT = "name => window.__player.level && window.__player.level !== name"
 LOST_HINT = {"fragLoadError", "2: 1001"}
 """A part that was promised by a hint and never came: its 404 is what a player asks again after, and says."""
 
@@ -83,7 +84,8 @@ async def test_page_takes_the_first_rung_leaves_one_that_is_shed_and_comes_back(
         )
         await page.choose_quality("480p", timeout_s=25)
         server.tell("shed 480p")
-        await page.wait_for_level("360p", 25)
+        await page.page.wait_for_function(LEFT, arg="480p", timeout=25_000)
+        await page.wait_until_playing()
         server.tell("restore 480p")
         await page.wait_for_level("480p", 25)
         stats = await page.stats()

@@ -83,6 +83,11 @@ describe("shed levels", () => {
     expect(changes).toBe(2);
     await vi.advanceTimersByTimeAsync(60_000);
     expect(asked).toEqual(["2.m3u8", "2.m3u8", "2.m3u8"]);
+    shed.add(2);
+    await vi.advanceTimersByTimeAsync(9000);
+    expect(asked.length).toBe(3); // the second time it is left alone for longer
+    await vi.advanceTimersByTimeAsync(6000);
+    expect(shed.all.size).toBe(0);
     shed.close();
   });
 });

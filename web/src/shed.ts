@@ -1,6 +1,7 @@
 import type { LevelDetails } from "hls.js";
 
 const RECHECK_MS = 5000;
+const MAX_WAIT_MS = 120_000;
 
 type Newest = Pick<LevelDetails, "partList"> & { fragments: readonly { gap?: boolean }[] };
 
@@ -40,6 +41,7 @@ export function standIn(level: number, count: number, shed: ReadonlySet<number>)
  */
 export class ShedLevels {
   private readonly levels = new Set<number>();
+  private readonly waits = new Map<number, { times: number; until: number }>();
   private timer = 0;
 
   /**
@@ -60,9 +62,12 @@ export class ShedLevels {
     if (endsInGap(details)) this.add(level);
   }
 
-  /** Take note that a rung is not made now. */
+  /** Take note that a rung is not made now; each time that it happens it is left alone for longer. */
   add(level: number): void {
     if (this.levels.has(level)) return;
+    const times = (this.waits.get(level)?.times ?? 0) + 1;
+    const waitMs = Math.min(MAX_WAIT_MS, RECHECK_MS * 2 ** (times - 1));
+    this.waits.set(level, { times, until: Date.now() + waitMs });
     this.levels.add(level);
     if (!this.timer) this.timer = window.setInterval(() => void this.recheck(), RECHECK_MS);
     this.onChange();
@@ -76,6 +81,7 @@ export class ShedLevels {
   /** Look whether a rung is made again: a playlist alone is no demand. */
   private async recheck(): Promise<void> {
     for (const level of [...this.levels]) {
+      if (Date.now() < (this.waits.get(level)?.until ?? 0)) continue;
       try {
         const answer = await fetch(this.url(level));
         if (!answer.ok || textEndsInGap(await answer.text()) || !this.timer) continue;
