@@ -15,6 +15,11 @@ WINDOW = 64
 the worker is slow, in buffers where nothing can be dropped."""
 
 
+MAX_SINGLE_PIXELS = 2560 * 1440
+"""Of a source that one thread decodes and scales in time, without delay. 2160p takes a core or more of it: two threads
+are a picture later, and in time."""
+
+
 class WorkerSession:
     """Sends a backlog through a window. A take-over is a new session on the same backlog."""
 
@@ -56,6 +61,12 @@ class WorkerSession:
     def _send_media(self, packet: Packet) -> None:
         if self._tracks.get(packet.is_video) != packet.track:
             self._tracks[packet.is_video] = packet.track
-            self.worker.send(SetTrack(packet.track))
+            self.worker.send(SetTrack(packet.track, _threads(packet.track)))
         self._sent += 1
         self.worker.send(Media(packet.is_video, packet.is_keyframe, packet.pts, packet.dts, packet.data))
+
+
+def _threads(track: VideoTrack | AudioTrack) -> int:
+    """Say how many threads decode a live source."""
+    is_large = isinstance(track, VideoTrack) and track.width * track.height > MAX_SINGLE_PIXELS
+    return 2 if is_large else 1
