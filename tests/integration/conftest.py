@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .server import Server, running_server
+from .server import STEADY, Server, running_server
 
 HERE = Path(__file__).parent
 
@@ -23,6 +23,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    """Run a fresh server with an empty DATA_DIR."""
-    async with running_server(tmp_path, LADDER="always") as running:
+    """Run a fresh server with an empty DATA_DIR. It sheds nothing, however slow the machine of the tests is."""
+    async with running_server(tmp_path, STEADY, LADDER="always") as running:
         yield running

@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[2]
 NEW_FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 OLD_FFMPEG = "/usr/bin/ffmpeg"
 READY_S = 15.0
+STEADY = (str(ROOT / "tests" / "integration" / "shedding_server.py"),)
+"""The server with a ladder that follows orders of its standard input, and not what the machine can carry."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .playlist import parse_media
-from .server import NEW_FFMPEG, Server, encoder_args, running, running_server
+from .server import NEW_FFMPEG, STEADY, Server, encoder_args, running, running_server
 
 RATE = 25
 FRAMES_S = 30.0
@@ -20,8 +20,7 @@ FRAMES_S = 30.0
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
     folder = tmp_path / "server"
     folder.mkdir()
-    program = [str(Path(__file__).with_name("shedding_server.py"))]
-    async with running_server(folder, program, LADDER="on_demand") as running:
+    async with running_server(folder, STEADY, LADDER="on_demand") as running:
         yield running
 
 
