@@ -118,6 +118,11 @@ class Backlog:
         self._replace([*sent, *kept], len(sent))
         return until
 
+    def begin(self, pts: int) -> None:
+        """Take all before this pts as delivered, and nothing else: what was delivered before is wanted once more."""
+        self.delivered_pts = NOTHING_DELIVERED
+        self.deliver(pts - 1)
+
     def deliver(self, pts: int) -> None:
         """Note that frames up to this pts have been delivered, and forget what no take-over needs."""
         self.delivered_pts = max(self.delivered_pts, pts)

@@ -126,7 +126,8 @@ class Transcoder:
         for packet in packets:
             self._backlog.push(packet)
             self._newest_dts = packet.dts
-        self._backlog.deliver(from_pts - 1)
+        # A rung that has stopped meanwhile may have been delivered further than this.
+        self._backlog.begin(from_pts)
 
     def activate(self, spec: RungSpec, from_pts: int) -> None:
         """Encode a rung from the first frame with pts >= `from_pts`, which is an IDR.
@@ -198,8 +199,9 @@ class Transcoder:
         """Take a message of the worker."""
         match message:
             case Frames():
-                self._delivery.deliver_frames(message)
+                # First, since a rung that stops with this frame may be wanted again at once, from an earlier one on.
                 self._backlog.deliver(message.pts)
+                self._delivery.deliver_frames(message)
             case EncodedAudio():
                 self._delivery.deliver_audio(message)
                 self._backlog.deliver_audio(self._wanted.audio_pts)

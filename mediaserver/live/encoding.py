@@ -135,6 +135,8 @@ class Encoding:
     def stop_behind(self, name: str, at: int) -> None:
         """Stop encoding a rung where a segment begins, at `at`, once all before it has come."""
         self._ends[name] = at
+        if self.failure is not None:
+            self._stop_ended(at)
 
     def want_audio(self, is_wanted: bool) -> None:
         """Encode the source's audio, or do not."""
@@ -194,12 +196,13 @@ class Encoding:
     def on_video(self, pts: int, frames: Mapping[str, Packet]) -> None:
         """Take all rungs of one source frame."""
         self._shown_until, self.is_gap = pts, False
-        self._stop_ended(pts)
         for name, packet in frames.items():
             if name in self._bridges.names:
                 self._bridges.hold(packet, name)
-            elif name in self._specs:
+            elif name in self._specs and pts < self._ends.get(name, pts + 1):
                 self._deliver(name, packet)
+        # Last: a rung that stops may be wanted again at once, and these frames are not of its new encoder.
+        self._stop_ended(pts)
 
     def on_audio_opened(self, output: str, track: AudioTrack) -> None:
         """Learn nothing new: all that the encoder makes is `STEREO_48K`."""
@@ -236,6 +239,7 @@ class Encoding:
         self._log.error("encoding stopped, the source's own quality goes on", reason=reason)
         self._finish_tails()
         self._advance(self._specs, self._timeline.frontier)
+        self._stop_ended(self._timeline.frontier)
 
     # Within.
 
@@ -251,12 +255,20 @@ class Encoding:
 
     def _cross(self, name: str, at: int) -> None:
         self._declared.writers[name].advance(at)
+        if name in self._ends:
+            self._end(name)
 
     def _stop_ended(self, pts: int) -> None:
-        for name in [name for name, at in self._ends.items() if at <= pts]:
-            self._declared.writers[name].advance(self._ends[name])
-            self.stop(name)
-            self._on_stopped(name)
+        # What is on a bridge ends when that is done, however far the others are.
+        for name in [
+            name for name, at in self._ends.items() if at <= pts and name not in self._bridges.names
+        ]:
+            self._end(name)
+
+    def _end(self, name: str) -> None:
+        self._declared.writers[name].advance(self._ends[name])
+        self.stop(name)
+        self._on_stopped(name)
 
     def _advance(self, names: Collection[str], until: int) -> None:
         for name in set(names) - self._bridges.names:

@@ -19,6 +19,7 @@ from dataclasses import replace
 import structlog
 
 from hls.output import HlsOutput
+from hls.rendition import PublishedSegment
 from hls.variant import VariantState
 from media.packet import VideoTrack
 from transcode.render import Priority
@@ -93,12 +94,16 @@ class Ladder:
         rung = self._rungs.setdefault(spec.name, LadderRung(spec, spec.preset))
         self._carried.add(spec.name)
         rung.become(spec, at)
+        if rung.track is not None:
+            # Something else may have filled it meanwhile.
+            self._declared.writers[spec.name].set_track(rung.track, at)
         self._begin(rung, at)
 
     def leave(self, names: Collection[str]) -> None:
         """Take note that something else fills these rungs from now on."""
         for name in self._carried.intersection(names):
             self._rungs[name].phase = Phase.DORMANT
+            self._rungs[name].awaited.clear()
             self._output.set_state(name, VariantState.ACTIVE)
         self._carried.difference_update(names)
 
@@ -109,6 +114,7 @@ class Ladder:
             if rung.phase is Phase.WAITING:
                 self._declared.writers[name].promise(at)
                 self._wake_at(rung, at)
+                self._make_awaited(rung)
             elif rung.phase is Phase.SHED and not (rung.is_shed and self._is_wanted(name)):
                 self._declared.writers[name].advance(at)
                 rung.shed_at = None
@@ -130,6 +136,7 @@ class Ladder:
         """End a run of the source at `at`, where the timeline has closed its segment."""
         for rung in self._present():
             self._fill(rung, at)
+            self._make_awaited(rung)
 
     async def close(self) -> None:
         """Let nothing wake any more; what has been promised is still made: players read the end of a broadcast."""
@@ -143,15 +150,15 @@ class Ladder:
         rung = self._rungs.get(name)
         if rung is None or self._past is None:
             return
-        is_near = msn >= self._timeline.next_msn - self._near
-        if is_near:
+        if self._is_near(msn):
             self.demand.note(name, self._clock())
         item = self._declared.writers[name].rendition.item(msn)
         if item is None or not item.segment.is_closed:
             self._wake(rung)
-        elif item.is_promised and not item.has_bytes and not rung.comes_live(item.segment.start):
-            spec = rung.spec_at(item.segment.start)
-            self._past.make(spec, item, Priority.LIVE if is_near else Priority.REWIND)
+        if name in self._carried and self._is_undecided(rung, msn):
+            rung.awaited.add(msn)
+        elif item is not None:
+            self._make(rung, item)
 
     # What the machine can carry.
 
@@ -189,11 +196,32 @@ class Ladder:
 
     # Within.
 
-    @property
-    def _near(self) -> int:
-        """Segments from the end in which players are that do not rewind: they keep three target durations."""
+    def _is_near(self, msn: int) -> bool:
+        """Tell whether players are there that do not rewind: they keep three target durations from the end."""
         config = self._output.config
-        return 2 + round(3 * config.target_duration_s / config.segment_s)
+        return msn >= self._timeline.next_msn - 2 - round(3 * config.target_duration_s / config.segment_s)
+
+    def _is_undecided(self, rung: LadderRung, msn: int) -> bool:
+        """Tell whether it shows only later that encoders at work will not deliver a segment."""
+        segment = self._timeline.segment(msn)
+        if segment is None or rung.phase in (Phase.AWAKE, Phase.SHED):
+            return False
+        return rung.phase is Phase.STOPPING or not segment.is_closed
+
+    def _make_awaited(self, rung: LadderRung) -> None:
+        """Make what somebody waits for, now that nothing else will."""
+        rendition = self._declared.writers[rung.name].rendition
+        for msn in [msn for msn in rung.awaited if not self._is_undecided(rung, msn)]:
+            rung.awaited.discard(msn)
+            item = rendition.item(msn)
+            if item is not None:
+                self._make(rung, item)
+
+    def _make(self, rung: LadderRung, item: PublishedSegment) -> None:
+        start, is_near = item.segment.start, self._is_near(item.segment.msn)
+        is_free = item.is_complete and item.is_promised and not item.has_bytes
+        if self._past is not None and is_free and not rung.comes_live(start):
+            self._past.make(rung.spec_at(start), item, Priority.LIVE if is_near else Priority.REWIND)
 
     def _present(self) -> list[LadderRung]:
         return [self._rungs[name] for name in self._carried]
@@ -237,8 +265,10 @@ class Ladder:
         self._output.set_state(name, VariantState.ACTIVE)
 
     def _wake_at(self, rung: LadderRung, at: int) -> None:
+        if rung.phase not in (Phase.AWAKE, Phase.STOPPING):
+            rung.awake_from = at
         self._encoding.encode(rung.spec, at)
-        rung.phase, rung.awake_from = Phase.AWAKE, at
+        rung.phase = Phase.AWAKE
         self._output.set_state(rung.name, VariantState.ACTIVE)
 
     def _stop(self, rung: LadderRung, at: int) -> None:
@@ -261,10 +291,15 @@ class Ladder:
         name = rung.name
         if rung.phase is not Phase.DORMANT or rung.is_shed:
             self._log.info("quality is not made any more", rung=name, shed=rung.is_shed)
+        segment, was_promised = self._timeline.open_segment, rung.phase in (Phase.DORMANT, Phase.WAITING)
+        if rung.is_shed and was_promised and segment is not None:
+            # Nobody will make what has been promised of the open segment: that becomes a gap as well.
+            self._declared.writers[name].resume(segment.msn)
         rung.phase = Phase.SHED if rung.is_shed else Phase.DORMANT
         self._output.set_state(name, VariantState.SHED if rung.is_shed else VariantState.DORMANT)
         self._learn()
         self._fill(rung, self._timeline.frontier)
+        self._make_awaited(rung)
 
     def _fill(self, rung: LadderRung, until: int) -> None:
         writer = self._declared.writers[rung.name]
@@ -279,7 +314,7 @@ class Ladder:
     def _on_made(self, name: str, msn: int) -> None:
         """Go on live where a player goes on that has got its first segment."""
         rung = self._rungs[name]
-        if msn >= self._timeline.next_msn - self._near and self._is_wanted(name):
+        if self._is_near(msn) and self._is_wanted(name):
             self._wake(rung)
 
     def _unknown(self) -> list[LadderRung]:
@@ -287,7 +322,7 @@ class Ladder:
 
     def _on_known(self, rung: LadderRung, track: VideoTrack) -> None:
         self._declared.writers[rung.name].set_track(track, rung.began_at)
-        rung.is_known = True
+        rung.track = track
         self._fill(rung, self._timeline.frontier)
 
     def _learn(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
+from media.packet import VideoTrack
 from transcode.rung import RungSpec
 
 MAX_SPECS = 8
@@ -44,12 +45,14 @@ class LadderRung:
     own_preset: str
     """What the table says; the spec may have a cheaper one."""
     phase: Phase = Phase.DORMANT
-    is_known: bool = False
-    """Whether its writer has its track, so that parts can be promised."""
+    track: VideoTrack | None = None
+    """What its encoders make, once known: then parts can be promised."""
     awake_from: int = 0
     """Where what is made live begins."""
     shed_at: float | None = None
     """Since when it is not to be made, on the ladder's clock."""
+    awaited: set[int] = field(default_factory=set)
+    """Segments that somebody has asked for too early to say who makes them, by media sequence number."""
     _specs: deque[tuple[int, RungSpec]] = field(default_factory=lambda: deque(maxlen=MAX_SPECS))
 
     @property
@@ -63,6 +66,11 @@ class LadderRung:
         return self.shed_at is not None
 
     @property
+    def is_known(self) -> bool:
+        """Whether parts can be promised."""
+        return self.track is not None
+
+    @property
     def began_at(self) -> int:
         """Where it became what it is, in ticks."""
         return self._specs[-1][0]
@@ -73,7 +81,7 @@ class LadderRung:
         self.own_preset = spec.preset
         if not is_same:
             self.spec = spec
-            self.is_known = False
+            self.track = None
         self._specs.append((at, self.spec))
 
     def spec_at(self, position: int) -> RungSpec:

@@ -86,7 +86,8 @@ class Past:
         except Exception:
             self._log.exception("making a segment failed", rung=spec.name, msn=msn)
             samples = []
-        self._declared.writers[spec.name].keep(item, samples)
+        if item.is_promised and not item.has_bytes:
+            self._declared.writers[spec.name].keep(item, samples)
         self._on_made(spec.name, msn)
 
     async def _render(self, spec: RungSpec, item: PublishedSegment, priority: Priority) -> list[Sample]:

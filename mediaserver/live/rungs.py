@@ -186,7 +186,7 @@ class Rungs:
         self._tracks = tracks
         self._copied.begin()
         feeds = dict(self._feeds())
-        self._ladder.leave(feeds)
+        self._ladder.leave([name for name, feed in feeds.items() if not isinstance(feed, Encode)])
         self._pin_reference(feeds)
         for name, feed in feeds.items():
             if isinstance(feed, Copy):

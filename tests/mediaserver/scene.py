@@ -118,6 +118,7 @@ class Encoder:
     def prime(self, packets: Sequence[Packet], from_pts: int) -> None:
         self.primed = list(packets)
         self._shown.clear()
+        self._queue = deque(entry for entry in self._queue if entry is None or not entry.is_video)
 
     def activate(self, spec: RungSpec, from_pts: int) -> None:
         self.diary.append(f"activate {spec.name}")

@@ -415,6 +415,22 @@ async def test_a_rung_can_stop_and_start_again(transcoder: Transcoder, sink: Rec
     assert sink.opened["144p"][0] == sink.opened["144p"][1]
 
 
+async def test_a_rung_begins_before_what_another_one_has_delivered(
+    transcoder: Transcoder, sink: Recorder
+) -> None:
+    packets = video(60)
+    transcoder.activate(LARGE, 0)
+    await feed(transcoder, packets[:40])
+    await sink.until(lambda: sink.pts[-1:] >= [30 * STEP])
+    transcoder.deactivate("240p")
+    transcoder.prime(packets[25:40], 25 * STEP)
+    transcoder.activate(SMALL, 25 * STEP)
+    await feed(transcoder, packets[40:])
+    await finish(transcoder, sink)
+    assert [pts for pts, found in sink.video if "144p" in found] == [index * STEP for index in range(25, 60)]
+    assert sink.keyframes("144p")[0] == 25 * STEP
+
+
 @pytest.mark.parametrize("kill_at", [None, 12, 24, 25, 40])
 async def test_a_rung_becomes_another_one_and_a_killed_worker_does_not_matter(
     transcoder: Transcoder, sink: Recorder, kill_at: int | None
