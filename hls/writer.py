@@ -137,8 +137,9 @@ class VideoWriter(Cursor[VideoTrack]):
             samples: all of it, in decoding order; the first is an IDR at its start, DTS equal PTS.
         """
         segment = item.segment
-        if samples and self.rendition.has_had_tracks:
-            samples = [self._with_sets(samples[0]), *samples[1:]]
+        track = self.track_of(item.generation)
+        if samples and track is not None and self.rendition.has_had_tracks:
+            samples = [_with_sets(samples[0], track), *samples[1:]]
         for index, end in enumerate(segment.part_ends):
             start = segment.part_ends[index - 1] if index else segment.start
             inside = [sample for sample in samples if start <= sample.dts < end]
@@ -216,14 +217,10 @@ class VideoWriter(Cursor[VideoTrack]):
         """
         for index, sample in enumerate(samples if self._introduces_track else ()):
             if sample.is_sync:
-                samples[index] = self._with_sets(sample)
+                samples[index] = _with_sets(sample, self._require_track())
                 self._introduces_track = False
                 break
         return samples
-
-    def _with_sets(self, sample: Sample) -> Sample:
-        sets = join_length_prefixed(parameter_sets(self._require_track()))
-        return sample._replace(data=sets + sample.data)
 
     def _following_dts(self, segment: Segment) -> int | None:
         """Return the DTS of the next sample if it is known and belongs to the same run of the source."""
@@ -258,3 +255,8 @@ class VideoWriter(Cursor[VideoTrack]):
         """
         self._written = max(dts - self._lead, self._written + 1)
         return self._written
+
+
+def _with_sets(sample: Sample, track: VideoTrack) -> Sample:
+    """Put a track's parameter sets before a keyframe."""
+    return sample._replace(data=join_length_prefixed(parameter_sets(track)) + sample.data)

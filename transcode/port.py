@@ -30,6 +30,9 @@ class TranscoderStats:
     """PSNR in dB of each rung against what its encoder was given, over the last seconds, as far as it is known."""
     encoders_failed: tuple[str, ...] = ()
     """Hardware that was given up, and why; x264 has taken its place."""
+    has_begun: bool = True
+    """Whether the present worker has delivered a frame. Until then lag says how long workers take to start, or to be
+    replaced, and nothing about how fast they are."""
 
 
 class TranscoderSink(Protocol):

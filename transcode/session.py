@@ -32,6 +32,8 @@ class WorkerSession:
         self._consumed = 0
         self.progress = Progress(0, 0, 0, 0)
         self.meters = Meters()
+        self.has_begun = False
+        """Whether a frame has come."""
 
     def begin(self, commands: Iterable[Message]) -> None:
         """Tell the worker what is wanted, and start to send."""

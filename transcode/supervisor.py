@@ -97,6 +97,7 @@ class Transcoder:
             costs=session.meters.costs if session else {},
             quality=self._quality.rungs,
             encoders_failed=tuple(self._encoders_failed),
+            has_begun=session is not None and session.has_begun,
         )
 
     @property
@@ -199,6 +200,8 @@ class Transcoder:
         """Take a message of the worker."""
         match message:
             case Frames():
+                if self._session is not None:
+                    self._session.has_begun = True
                 # First, since a rung that stops with this frame may be wanted again at once, from an earlier one on.
                 self._backlog.deliver(message.pts)
                 self._delivery.deliver_frames(message)

@@ -52,7 +52,7 @@ class Burden:
         stats = self._encoding.stats
         return BroadcastLoad(
             self._stream_id,
-            stats.lag_s,
+            stats.lag_s if stats.has_begun else 0.0,
             stats.base_cost,
             decode_cost(video),
             tuple(self._describe(rung, stats.costs.get(rung.spec.name)) for rung in asked),

@@ -123,6 +123,9 @@ class Ladder:
                 self._stop(rung, at)
             elif rung.phase is Phase.AWAKE and self._encoding.spec(name) != rung.spec:
                 self._encoding.encode(rung.spec, at)
+            elif rung.phase is Phase.DORMANT and rung.awaited:
+                self._fill(rung, at)
+                self._make_awaited(rung)
         self._learn()
 
     def advance(self) -> None:
@@ -233,6 +236,9 @@ class Ladder:
         return self._renderer is None or self.demand.wants(name, now)
 
     def _begin(self, rung: LadderRung, at: int) -> None:
+        if rung.name == self.demand.pinned:
+            # What has passed of all others is made from it; it may have been one of many before this run.
+            rung.shed_at = None
         if self._is_wanted(rung.name) and not rung.is_shed:
             self._wake_at(rung, at)
         else:

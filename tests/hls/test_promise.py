@@ -10,14 +10,18 @@ from fractions import Fraction
 import av
 import pytest
 
+from hls.config import HlsConfig
 from hls.output import HlsOutput
+from hls.parameter_set import parameter_sets
 from hls.playlist import render_media, render_multivariant
 from hls.rendition import PublishedSegment
 from hls.variant import VariantState
-from hls.writer import VideoWriter
+from hls.writer import Sample, VideoWriter
 from media.error import CapacityError
+from media.nal import join_length_prefixed
 
-from .conftest import Clip, Driver, Tone
+from .conftest import NOW, Clip, Driver, Tone
+from .test_writer import OTHER, STEP, TRACK, declare
 
 S = 90_000
 
@@ -200,3 +204,24 @@ def test_the_first_variant_is_one_that_is_made(broadcast: Broadcast) -> None:
         assert view is not None
         first[name] = next(line for line in render_multivariant(view).splitlines() if "m3u8" in line[-4:])
     assert first == {"720p": "720p/index.m3u8", "480p": "480p/index.m3u8"}
+
+
+async def test_what_an_earlier_run_promised_has_the_parameter_sets_of_that_run() -> None:
+    output = HlsOutput(HlsConfig())
+    output.timeline.begin(0, NOW)
+    writer = declare(output)
+    for start, track in ((0, TRACK), (S, OTHER)):
+        writer.set_track(track, start)
+        for dts in range(start, start + S, STEP):
+            output.timeline.advance(dts, can_cut=dts == start)
+        output.timeline.end_segment(start + S)
+        writer.promise(start + S)
+        if not start:
+            output.timeline.begin(S, NOW + 1)
+    item = writer.rendition.item(0)
+    assert item is not None
+    writer.keep(item, [Sample(0, 0, b"idr", is_sync=True)])
+    data = await output.get("720p", item.generation, 0, None)
+    assert data is not None
+    sets = [join_length_prefixed(parameter_sets(track)) for track in (TRACK, OTHER)]
+    assert [found in data for found in sets] == [True, False]

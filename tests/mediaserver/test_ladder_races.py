@@ -12,7 +12,7 @@ from hls.view import PartAddress
 from mediaserver.live.demand import LINGER_S
 from mediaserver.live.ladder_rung import Phase
 
-from .scene import MakeScene, Scene, Source, sized
+from .scene import VIDEO, MakeScene, Scene, Source, sized
 from .test_ladder import SECOND, Clock, Kitchen, kitchen, opened, phase, segments
 
 __all__ = ["kitchen"]
@@ -218,3 +218,20 @@ async def test_who_asks_while_a_rung_stops_for_long_is_served(
         scene.broadcast.output.timeline.segments[3].start
     ]
     assert scene.gaps("240p") == []
+
+
+async def test_what_all_others_are_made_from_is_made_though_it_was_shed(
+    make_scene: MakeScene, kitchen: Kitchen
+) -> None:
+    scene = make_scene(renderer=kitchen)
+    hevc = replace(VIDEO, codec="hevc", codec_string="hvc1.1.6.L93.B0")
+    scene.connect(Source(video=hevc), 2 * SECOND)
+    await asyncio.sleep(0.01)
+    ladder = scene.broadcast.rungs._ladder
+    ladder.on_request("360p", 0)
+    ladder.shed("360p")
+    scene.publish(Source(video=hevc, number=2 * SECOND), 3 * SECOND)
+    assert phase(scene, "360p") is Phase.SHED
+    scene.connect(Source(origin=77, video=replace(VIDEO, bit_depth=10)), 3 * SECOND)
+    assert not scene.is_copying()
+    assert phase(scene, "360p") is Phase.AWAKE

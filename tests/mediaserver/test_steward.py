@@ -150,6 +150,11 @@ async def test_what_a_broadcast_reports(
     measured = burden.load()
     assert measured is not None
     assert (measured.base_cost, measured.rungs[0].cost) == (0.2, 0.04)
+    for has_begun, lag_s in ((False, 0.0), (True, 1.5)):
+        monkeypatch.setattr(type(scene.encoder), "stats", replace(stats, lag_s=1.5, has_begun=has_begun))
+        measured = burden.load()
+        assert measured is not None
+        assert measured.lag_s == lag_s, "a worker that starts is not a machine that is too slow"
     state = next(state for state in scene.broadcast.rungs.states() if state.name == "240p")
     assert (state.kind, state.preset, state.cost) == ("encoded", "superfast", 0.04)
 

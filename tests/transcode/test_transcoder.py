@@ -423,12 +423,14 @@ async def test_a_rung_begins_before_what_another_one_has_delivered(
     await feed(transcoder, packets[:40])
     await sink.until(lambda: sink.pts[-1:] >= [30 * STEP])
     transcoder.deactivate("240p")
+    assert transcoder.stats.has_begun is False
     transcoder.prime(packets[25:40], 25 * STEP)
     transcoder.activate(SMALL, 25 * STEP)
     await feed(transcoder, packets[40:])
     await finish(transcoder, sink)
     assert [pts for pts, found in sink.video if "144p" in found] == [index * STEP for index in range(25, 60)]
     assert sink.keyframes("144p")[0] == 25 * STEP
+    assert transcoder.stats.has_begun
 
 
 @pytest.mark.parametrize("kill_at", [None, 12, 24, 25, 40])
