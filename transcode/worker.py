@@ -60,6 +60,7 @@ class Worker:
         self._reported = 0
         self._known_us: dict[str, int] = {}  # of rungs, as last reported
         self._encoded_us = 0  # of all rungs that were ever active
+        self._base_us = 0  # of the process besides
 
     def run(self) -> None:
         """Work; returns only by an exception, since the reader's thread ends the process."""
@@ -86,15 +87,17 @@ class Worker:
     def _report_progress(self) -> None:
         self._reported = self._consumed
         costs = self._pipeline.costs_us
-        # The process's time less what encoders take: decoders may have threads of their own.
+        # The process's time less what encoders take: decoders may have threads of their own. An encoder tells with each
+        # picture that is done, so that its share of a long one comes late: without the bound this would step back.
         self._encoded_us += sum(max(0, cost - self._known_us.get(name, 0)) for name, cost in costs)
         self._known_us = dict(costs)
+        self._base_us = max(self._base_us, time.process_time_ns() // 1000 - self._encoded_us)
         progress = Progress(
             self._consumed,
             int(self._busy_s * 1_000_000),
             self._pipeline.decode_errors,
             self._pipeline.dropped_frames,
-            max(0, time.process_time_ns() // 1000 - self._encoded_us),
+            self._base_us,
             costs,
         )
         self._results.put(lambda: progress)
