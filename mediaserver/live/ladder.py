@@ -7,7 +7,7 @@
                                        parts are gaps
 ```
 Rungs begin and stop where segments begin, but for one that wakes: it begins where the open segment did. What has been
-promised before is made by `past` when it is asked for.
+promised before is made when it is asked for (`promises`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,8 @@ from dataclasses import replace
 import structlog
 
 from hls.output import HlsOutput
-from hls.rendition import PublishedSegment
 from hls.variant import VariantState
 from media.packet import VideoTrack
-from transcode.render import Priority
 from transcode.rung import RungSpec
 
 from .declaration import Declaration
@@ -30,7 +28,8 @@ from .demand import Demand
 from .encoding import Encoding
 from .introduction import Introduction
 from .ladder_rung import AskedRung, LadderRung, Phase
-from .past import Past, SegmentRenderer
+from .past import SegmentRenderer
+from .promises import Promises
 
 log = structlog.get_logger(__name__)
 
@@ -69,12 +68,11 @@ class Ladder:
         self._declared = declared
         self._encoding = encoding
         self._renderer = renderer
-        self._past = None
+        self._promises: Promises | None = None
+        self._introduction: Introduction | None = None
         if renderer is not None:
-            self._past = Past(stream_id, declared, renderer, wait=self._wait, on_made=self._on_made)
-        self._introduction = (
-            None if renderer is None else Introduction(stream_id, renderer, self._unknown, self._on_known)
-        )
+            self._promises = Promises(stream_id, output, declared, renderer, self._on_made)
+            self._introduction = Introduction(stream_id, renderer, self._unknown, self._on_known)
         self._admit = admit
         self._clock = clock
         self._rungs: dict[str, LadderRung] = {}
@@ -114,7 +112,7 @@ class Ladder:
             if rung.phase is Phase.WAITING:
                 self._declared.writers[name].promise(at)
                 self._wake_at(rung, at)
-                self._make_awaited(rung)
+                self._settle(rung)
             elif rung.phase is Phase.SHED and not (rung.is_shed and self._is_wanted(name)):
                 self._declared.writers[name].advance(at)
                 rung.shed_at = None
@@ -125,7 +123,7 @@ class Ladder:
                 self._encoding.encode(rung.spec, at)
             elif rung.phase is Phase.DORMANT and rung.awaited:
                 self._fill(rung, at)
-                self._make_awaited(rung)
+                self._settle(rung)
         self._learn()
 
     def advance(self) -> None:
@@ -139,7 +137,7 @@ class Ladder:
         """End a run of the source at `at`, where the timeline has closed its segment."""
         for rung in self._present():
             self._fill(rung, at)
-            self._make_awaited(rung)
+            self._settle(rung)
 
     async def close(self) -> None:
         """Let nothing wake any more; what has been promised is still made: players read the end of a broadcast."""
@@ -151,17 +149,14 @@ class Ladder:
     def on_request(self, name: str, msn: int) -> None:
         """Take note that media of a rung has been asked for."""
         rung = self._rungs.get(name)
-        if rung is None or self._past is None:
+        if rung is None or self._promises is None:
             return
-        if self._is_near(msn):
+        if self._promises.is_near(msn):
             self.demand.note(name, self._clock())
         item = self._declared.writers[name].rendition.item(msn)
         if item is None or not item.segment.is_closed:
             self._wake(rung)
-        if name in self._carried and self._is_undecided(rung, msn):
-            rung.awaited.add(msn)
-        elif item is not None:
-            self._make(rung, item)
+        self._promises.request(rung, msn, is_carried=name in self._carried)
 
     # What the machine can carry.
 
@@ -199,32 +194,9 @@ class Ladder:
 
     # Within.
 
-    def _is_near(self, msn: int) -> bool:
-        """Tell whether players are there that do not rewind: they keep three target durations from the end."""
-        config = self._output.config
-        return msn >= self._timeline.next_msn - 2 - round(3 * config.target_duration_s / config.segment_s)
-
-    def _is_undecided(self, rung: LadderRung, msn: int) -> bool:
-        """Tell whether it shows only later that encoders at work will not deliver a segment."""
-        segment = self._timeline.segment(msn)
-        if segment is None or rung.phase in (Phase.AWAKE, Phase.SHED):
-            return False
-        return rung.phase is Phase.STOPPING or not segment.is_closed
-
-    def _make_awaited(self, rung: LadderRung) -> None:
-        """Make what somebody waits for, now that nothing else will."""
-        rendition = self._declared.writers[rung.name].rendition
-        for msn in [msn for msn in rung.awaited if not self._is_undecided(rung, msn)]:
-            rung.awaited.discard(msn)
-            item = rendition.item(msn)
-            if item is not None:
-                self._make(rung, item)
-
-    def _make(self, rung: LadderRung, item: PublishedSegment) -> None:
-        start, is_near = item.segment.start, self._is_near(item.segment.msn)
-        is_free = item.is_complete and item.is_promised and not item.has_bytes
-        if self._past is not None and is_free and not rung.comes_live(start):
-            self._past.make(rung.spec_at(start), item, Priority.LIVE if is_near else Priority.REWIND)
+    def _settle(self, rung: LadderRung) -> None:
+        if self._promises is not None:
+            self._promises.settle(rung)
 
     def _present(self) -> list[LadderRung]:
         return [self._rungs[name] for name in self._carried]
@@ -305,7 +277,7 @@ class Ladder:
         self._output.set_state(name, VariantState.SHED if rung.is_shed else VariantState.DORMANT)
         self._learn()
         self._fill(rung, self._timeline.frontier)
-        self._make_awaited(rung)
+        self._settle(rung)
 
     def _fill(self, rung: LadderRung, until: int) -> None:
         writer = self._declared.writers[rung.name]
@@ -314,13 +286,10 @@ class Ladder:
         elif rung.phase in (Phase.DORMANT, Phase.WAITING) and rung.is_known:
             writer.promise(until)
 
-    async def _wait(self, name: str, msn: int) -> None:
-        await self._output.wait(name, msn, None, self._output.config.hold_limit_s)
-
     def _on_made(self, name: str, msn: int) -> None:
         """Go on live where a player goes on that has got its first segment."""
         rung = self._rungs[name]
-        if self._is_near(msn) and self._is_wanted(name):
+        if self._promises is not None and self._promises.is_near(msn) and self._is_wanted(name):
             self._wake(rung)
 
     def _unknown(self) -> list[LadderRung]:
