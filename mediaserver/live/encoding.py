@@ -7,7 +7,6 @@ the two. A rung may begin in the past, where the open segment does, and it stops
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Collection, Mapping
 
 import structlog
@@ -22,6 +21,7 @@ from transcode.supervisor import Transcoder, WorkerPool
 from .bridges import Bridges
 from .declaration import Declaration
 from .recent import RecentPackets
+from .tails import Tails
 
 LONG_GAP = 2 * CLOCK_HZ
 """Gaps that are told to the streamer; shorter ones are a packet lost or a worker replaced."""
@@ -64,11 +64,7 @@ class Encoding:
         self._on_tail = on_tail
         self._on_stopped = on_stopped
         self._specs: dict[str, RungSpec] = {}
-        self._limits: dict[str, int] = {}  # where a copied run waits for the end of the encoded one
-        self._ends: dict[str, int] = {}  # where rungs stop
-        self._tails: deque[int] = deque()  # ends of the runs of which the encoders still have something
-        self._has_no_tail = asyncio.Event()
-        self._has_no_tail.set()
+        self._tails = Tails()
         self._shown_until = 0  # where the newest encoded frame lies
         self.failure: str | None = None
         """Why encoded rungs carry nothing, None while they do."""
@@ -87,7 +83,7 @@ class Encoding:
     @property
     def has_tail(self) -> bool:
         """Whether the encoders still have something of a run that is over."""
-        return bool(self._tails)
+        return self._tails.has_run
 
     @property
     def stats(self) -> TranscoderStats:
@@ -96,7 +92,7 @@ class Encoding:
 
     def encode(self, spec: RungSpec, at: int) -> None:
         """Encode a rung from `at` on, with an IDR there; the frame at `at` has not been sent."""
-        self._ends.pop(spec.name, None)
+        self._tails.go_on(spec.name)
         if self._specs.get(spec.name) == spec:
             self._transcoder.force_keyframe(at, spec.name)
             return
@@ -122,19 +118,18 @@ class Encoding:
 
     def stop(self, name: str) -> None:
         """Stop encoding a rung, if it is."""
-        for places in (self._limits, self._ends):
-            places.pop(name, None)
+        self._tails.forget(name)
         self._bridges.drop(name)
         if self._specs.pop(name, None) is not None:
             self._transcoder.deactivate(name)
 
     def stop_at(self, name: str, at: int) -> None:
         """Publish nothing of a rung beyond `at`: a copied run begins there as soon as the tail has come."""
-        self._limits[name] = at
+        self._tails.limit(name, at)
 
     def stop_behind(self, name: str, at: int) -> None:
         """Stop encoding a rung where a segment begins, at `at`, once all before it has come."""
-        self._ends[name] = at
+        self._tails.end(name, at)
         if self.failure is not None:
             self._stop_ended(at)
 
@@ -168,8 +163,7 @@ class Encoding:
         self._bridges.finish()
         sound = self._declared.sound
         if self._specs or (sound is not None and sound.is_encoded):
-            self._tails.append(at)
-            self._has_no_tail.clear()
+            self._tails.end_run(at)
         self._transcoder.flush()
         if self.failure is not None:
             self._finish_tails()
@@ -177,7 +171,7 @@ class Encoding:
     async def drain(self) -> None:
         """Wait, not for long, until the worker has delivered the tail of the last run; the rest becomes a gap."""
         try:
-            await asyncio.wait_for(self._has_no_tail.wait(), DRAIN_S)
+            await asyncio.wait_for(self._tails.wait(), DRAIN_S)
         except TimeoutError:
             self._log.warning("encoders did not finish in time, the last part is missing on encoded rungs")
             self._finish_tails()
@@ -199,7 +193,7 @@ class Encoding:
         for name, packet in frames.items():
             if name in self._bridges.names:
                 self._bridges.hold(packet, name)
-            elif name in self._specs and pts < self._ends.get(name, pts + 1):
+            elif name in self._specs and self._tails.bound(name, pts + 1) > pts:
                 self._deliver(name, packet)
         # Last: a rung that stops may be wanted again at once, and these frames are not of its new encoder.
         self._stop_ended(pts)
@@ -222,16 +216,14 @@ class Encoding:
 
     def on_flushed(self) -> None:
         """Publish the tail of a run: the worker has delivered everything of it."""
-        if not self._tails:
+        if not self.has_tail:
             return
-        at = self._tails.popleft()
+        at = self._tails.pop_run()
         self._advance(self._specs, at)
         self._stop_ended(at)
         self._on_tail(at)
-        if not self._tails:
-            self._has_no_tail.set()
-            if self._declared.sound is not None:
-                self._declared.sound.finish_run()
+        if not self._tails.has_run and self._declared.sound is not None:
+            self._declared.sound.finish_run()
 
     def on_failed(self, reason: str) -> None:
         """Go on with what is copied alone."""
@@ -255,26 +247,23 @@ class Encoding:
 
     def _cross(self, name: str, at: int) -> None:
         self._declared.writers[name].advance(at)
-        if name in self._ends:
+        if name in self._tails.ended(at):
             self._end(name)
 
     def _stop_ended(self, pts: int) -> None:
         # What is on a bridge ends when that is done, however far the others are.
-        for name in [
-            name for name, at in self._ends.items() if at <= pts and name not in self._bridges.names
-        ]:
+        for name in self._tails.ended(pts, but=self._bridges.names):
             self._end(name)
 
     def _end(self, name: str) -> None:
-        self._declared.writers[name].advance(self._ends[name])
+        self._advance([name], self._timeline.frontier)
         self.stop(name)
         self._on_stopped(name)
 
     def _advance(self, names: Collection[str], until: int) -> None:
         for name in set(names) - self._bridges.names:
-            limits = (places[name] for places in (self._limits, self._ends) if name in places)
-            self._declared.writers[name].advance(min(until, *limits, until))
+            self._declared.writers[name].advance(self._tails.bound(name, until))
 
     def _finish_tails(self) -> None:
-        while self._tails:
+        while self._tails.has_run:
             self.on_flushed()
