@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import dropwhile
 from typing import NamedTuple
 
 from media.error import LocalStateError
@@ -188,6 +189,9 @@ class VideoWriter(Cursor[VideoTrack]):
         while self._leads and self._leads[0][0] <= segment.start:
             self._lead = self._leads.popleft()[1]
         samples = self._introduced(self._take(start, end))
+        if segment.is_discontinuity and start == segment.start:
+            # The tail of the run before reaches in here, where nothing has come of this one.
+            samples = list(dropwhile(lambda sample: not sample.is_sync, samples))
         following = self._following_dts(segment)
         if samples:
             last = samples[-1].dts
