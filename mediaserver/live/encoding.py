@@ -193,7 +193,7 @@ class Encoding:
         for name, packet in frames.items():
             if name in self._bridges.names:
                 self._bridges.hold(packet, name)
-            elif name in self._specs and self._tails.bound(name, pts + 1) > pts:
+            elif name in self._specs:
                 self._deliver(name, packet)
         # Last: a rung that stops may be wanted again at once, and these frames are not of its new encoder.
         self._stop_ended(pts)
@@ -241,6 +241,8 @@ class Encoding:
         self._transcoder.activate(spec, at)
 
     def _deliver(self, name: str, packet: Packet) -> None:
+        if self._tails.bound(name, packet.pts + 1) <= packet.pts:
+            return  # it stops before this one, and is made by something else from there on
         writer = self._declared.writers[name]
         writer.add(Sample(packet.dts, packet.pts, packet.data, packet.is_keyframe))
         writer.advance(packet.pts)

@@ -299,6 +299,7 @@ class Ladder:
         self._declared.writers[rung.name].set_track(track, rung.began_at)
         rung.track = track
         self._fill(rung, self._timeline.frontier)
+        self._settle(rung)
 
     def _learn(self) -> None:
         if self._introduction is not None:

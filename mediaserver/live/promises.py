@@ -16,8 +16,8 @@ from .past import Past, SegmentRenderer
 class Promises:
     """Has segments made when they are asked for, unless encoders at work deliver them.
 
-    A request may come too early to tell: while the segment grows, or while the rung stops. It is remembered, since
-    whoever waits does not ask again.
+    A request may come too early to tell: while the segment grows, while the rung stops, or before its track is known.
+    It is remembered, since whoever waits does not ask again.
 
     Args:
         stream_id: names the broadcast in logs.
@@ -68,7 +68,7 @@ class Promises:
         segment = self._timeline.segment(msn)
         if segment is None or rung.phase in (Phase.AWAKE, Phase.SHED):
             return False
-        return rung.phase is Phase.STOPPING or not segment.is_closed
+        return rung.phase is Phase.STOPPING or not rung.is_known or not segment.is_closed
 
     def _make(self, rung: LadderRung, msn: int) -> None:
         item = self._declared.writers[rung.name].rendition.item(msn)

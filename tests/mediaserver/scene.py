@@ -153,7 +153,12 @@ class Encoder:
 
     def flush(self) -> None:
         self.diary.append("flush")
+        if not self.rungs and not self.outputs:
+            # No worker is there, so nothing of what has been sent is still to come.
+            self._queue.clear()
+            self._shown.clear()
         self._queue.append(None)
+        self.is_slow &= bool(self.rungs or self.outputs)
         if not self.is_slow:
             self.work()
 
