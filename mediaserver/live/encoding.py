@@ -107,7 +107,7 @@ class Encoding:
             False when the rung has to wait for the next segment.
         """
         packets = self._recent.packets
-        if not packets or spec.name in self.names:
+        if self.failure is not None or not packets or spec.name in self.names:
             return False
         if not self._specs:
             self._transcoder.prime(packets, start)

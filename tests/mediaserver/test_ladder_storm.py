@@ -6,31 +6,41 @@ import asyncio
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from media.packet import CLOCK_HZ, VideoTrack
 from mediaserver.live.demand import LINGER_S
 from mediaserver.live.ladder import Ladder
 
 from .scene import VIDEO, Encoder, MakeScene, Scene, Source, sized
 from .test_ladder import Clock, Kitchen, kitchen, segments
+from .test_slate_run import slate_of
 
 __all__ = ["kitchen"]
 
 PATIENCE_S = 5.0
+DIGITS = b"0123456789"
+"""Pictures of a slate are numbered."""
 FRAME_NAME = re.compile(rb"<(\w+)([@~])(-?\d+)(!?)>")
 
 
 class Storm:
     """One broadcast, and everything that may happen to it."""
 
-    def __init__(self, scene: Scene, kitchen: Kitchen, clock: Clock, seed: int) -> None:
+    def __init__(self, scene: Scene, kitchen: Kitchen, seed: int) -> None:
         self.scene = scene
         self.kitchen = kitchen
-        self.clock = clock
+        self.clock = self.ladder._clock = Clock()
         self.random = random.Random(seed)  # noqa: S311 - a storm that can be had again
         self.waiting: list[asyncio.Task[bytes | None]] = []
         self._origin = 5_000
+        self._elapsed = 0  # of a slate
+        self.videos: tuple[VideoTrack, ...] = (VIDEO, VIDEO, VIDEO, sized(426, 240), sized(1280, 720))
+        self.gops: tuple[int, ...] = (49,)
+        self.others: list[Callable[[], None]] = []
+        """What may happen besides."""
 
     async def rage(self, steps: int) -> None:
         self.connect()
@@ -49,6 +59,7 @@ class Storm:
             self.close_kitchen,
             *[self.open_kitchen] * 2,
             self.change_room,
+            *self.others,
         ]
         for _ in range(steps):
             self.random.choice(events)()
@@ -72,9 +83,9 @@ class Storm:
 
     def connect(self) -> None:
         self._origin += 777
-        video = self.random.choice((VIDEO, VIDEO, VIDEO, sized(426, 240), sized(1280, 720)))
+        video, gop = self.random.choice(self.videos), self.random.choice(self.gops)
         b_frames = self.random.choice((0, 0, 2))
-        self.scene.source = Source(origin=self._origin, video=video, gop=49, b_frames=b_frames)
+        self.scene.source = Source(origin=self._origin, video=video, gop=gop, b_frames=b_frames)
         self.scene.broadcast.begin_source(may_copy=self.random.random() < 0.8)
         self.scene.publish(self.scene.source, 3)
 
@@ -97,6 +108,18 @@ class Storm:
     def _ask(self, name: str, generation: int, msn: int, part: int | None) -> None:
         request = self.scene.output.get(name, generation, msn, part)
         self.waiting.append(asyncio.create_task(request))
+
+    def begin_slate(self) -> None:
+        broadcast = self.scene.broadcast
+        is_silent = not (broadcast.has_media or broadcast.is_on_slate or broadcast._intake)
+        if is_silent and broadcast.slate_request() is not None:
+            self._elapsed = 0
+            broadcast.begin_slate(slate_of(self.scene))
+
+    def show_slate(self) -> None:
+        if self.scene.broadcast.is_on_slate:
+            self._elapsed += self.random.choice((CLOCK_HZ // 10, CLOCK_HZ, 2 * CLOCK_HZ))
+            self.scene.broadcast.show_slate(self._elapsed)
 
     def wait_long(self) -> None:
         self.clock.now += self.random.choice((LINGER_S + 1, 4 * LINGER_S + 1))
@@ -146,8 +169,9 @@ async def assert_whole(scene: Scene, name: str) -> None:
         request = scene.output.get(name, segment.generation, segment.msn, None)
         data = await asyncio.wait_for(request, PATIENCE_S)
         frames = FRAME_NAME.findall(data or b"")
-        assert len({(maker, how) for maker, how, _, _ in frames}) <= 1, f"{name}/{segment.msn} has two makers"
-        if frames and frames[0][0] != b"copy":
+        makers = {(maker.rstrip(DIGITS), how) for maker, how, _, _ in frames}
+        assert len(makers) <= 1, f"{name}/{segment.msn} has two makers"
+        if frames and frames[0][0] != b"copy" and not frames[0][0].startswith(b"slate"):
             _, how, first, mark = frames[0]
             times = [int(pts) for _, _, pts, _ in frames]
             assert times == sorted(set(times))
@@ -164,10 +188,26 @@ SEEDS = (*range(20), 58, 72, 277, 489, 499, 604, 712)
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_what_players_find_is_whole(make_scene: MakeScene, kitchen: Kitchen, seed: int) -> None:
-    scene = make_scene(renderer=kitchen, quality="720p")
-    clock = Clock()
-    scene.broadcast.rungs._ladder._clock = clock
-    storm = Storm(scene, kitchen, clock, seed)
+    await weather(Storm(make_scene(renderer=kitchen, quality="720p"), kitchen, seed))
+
+
+@pytest.mark.parametrize("is_on_demand", [True, False])
+@pytest.mark.parametrize("seed", range(8))
+async def test_whatever_sources_do(
+    make_scene: MakeScene, kitchen: Kitchen, seed: int, is_on_demand: bool
+) -> None:
+    """Slates, rare keyframes, sources that are not copied or only into a twin."""
+    scene = make_scene(renderer=kitchen if is_on_demand else None, quality="720p")
+    storm = Storm(scene, kitchen, seed)
+    hevc = replace(VIDEO, codec="hevc", codec_string="hvc1.1.6.L93.B0")
+    storm.videos = (*storm.videos, hevc, hevc, replace(VIDEO, bit_depth=10))
+    storm.gops = (49, 49, 49, 250)
+    storm.others = [storm.begin_slate, storm.show_slate, storm.show_slate]
+    await weather(storm)
+
+
+async def weather(storm: Storm) -> None:
+    scene = storm.scene
     await storm.rage(60)
     await storm.settle()
     # Where nobody waits any more, nobody waited in vain: each of them would have got an error.
