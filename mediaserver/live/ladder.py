@@ -165,7 +165,7 @@ class Ladder:
         now = self._clock()
         return [
             AskedRung(
-                self._encoding.spec(rung.name) or rung.spec,
+                (rung.phase is Phase.AWAKE and self._encoding.spec(rung.name)) or rung.spec,
                 rung.own_preset,
                 rung.phase is Phase.SHED,
                 self.demand.rate(rung.name, now),

@@ -235,3 +235,23 @@ async def test_what_all_others_are_made_from_is_made_though_it_was_shed(
     scene.connect(Source(origin=77, video=replace(VIDEO, bit_depth=10)), 3 * SECOND)
     assert not scene.is_copying()
     assert phase(scene, "360p") is Phase.AWAKE
+
+
+async def test_what_the_governor_is_told_fits_together_while_another_source_begins(
+    make_scene: MakeScene, kitchen: Kitchen
+) -> None:
+    scene = make_scene(renderer=kitchen)
+    scene.source = Source(video=sized(1600, 900))
+    scene.connect(scene.source, 2)
+    await asyncio.sleep(0.01)
+    scene.publish(scene.source, SECOND)
+    ladder = scene.broadcast.rungs._ladder
+    ladder.on_request("720p", 0)
+    scene.publish(scene.source, 3 * SECOND)
+    ladder.shed("720p")
+    scene.encoder.is_slow = True
+    scene.connect(Source(origin=77, video=sized(3840, 2160)), 3)
+    load = scene.broadcast.rungs.burden.load()
+    assert load is not None
+    for rung in load.rungs:
+        assert rung.preset in rung.presets
