@@ -199,7 +199,11 @@ class HlsOutput:
 
     def _on_change(self, rendition: Rendition) -> None:
         first_msn = self._window.first_msn
-        self._window.trim(self._renditions.values())
+        oldest = {other: other.oldest_msn for other in self._renditions.values()}
+        self._window.trim(oldest)
+        for other, msn in oldest.items():
+            if other.oldest_msn != msn:
+                self._delivery.wake(other)  # whoever waits for what has been dropped
         if self._window.first_msn != first_msn:
             self._advance_stragglers()
             self.timeline.drop_before(

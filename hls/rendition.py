@@ -63,6 +63,10 @@ class PublishedSegment:
         self._view = None
         self._join()
 
+    def give_up(self) -> None:
+        """Keep no promise any more: whoever waits for one need not."""
+        self._chunks = [chunk or b"" for chunk in self._chunks]
+
     def complete(self) -> None:
         """Take note that no part will follow."""
         self.is_complete = True
@@ -142,6 +146,11 @@ class Rendition:
     def segments(self) -> deque[PublishedSegment]:
         """Segments whose bytes are held, oldest first; the last one may be growing."""
         return self._segments
+
+    @property
+    def oldest_msn(self) -> int:
+        """Media sequence number of the oldest segment that is held, -1 when there is none."""
+        return self._segments[0].segment.msn if self._segments else -1
 
     @property
     def last(self) -> tuple[int, int] | None:
@@ -232,6 +241,7 @@ class Rendition:
     def drop_oldest(self) -> None:
         """Give up the bytes of the oldest segment, and of init segments that nothing refers to any more."""
         item = self._segments.popleft()
+        item.give_up()
         self.size_bytes -= item.size_bytes
         oldest = min((other.generation for other in self._segments), default=item.generation)
         for generation in [old for old in self._inits if old < oldest]:

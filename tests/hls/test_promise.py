@@ -169,7 +169,11 @@ def test_nothing_is_promised_without_a_track(
 async def test_a_segment_that_has_left_the_window(broadcast: Broadcast) -> None:
     broadcast.push(5 * S)
     item = broadcast.item(0)
+    waiting = asyncio.create_task(broadcast.output.get("480p", item.generation, 0, None))
+    await asyncio.sleep(0)
     broadcast.dormant.rendition.drop_oldest()
+    broadcast.dormant.rendition.changed()
+    assert await asyncio.wait_for(waiting, 1) is None
     size = broadcast.dormant.rendition.size_bytes
     broadcast.dormant.keep(item, list(broadcast.clip.samples[:50]))
     assert broadcast.dormant.rendition.size_bytes == size == 0
