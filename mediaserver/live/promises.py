@@ -68,7 +68,8 @@ class Promises:
         segment = self._timeline.segment(msn)
         if segment is None or rung.phase in (Phase.AWAKE, Phase.SHED):
             return False
-        return rung.phase is Phase.STOPPING or not rung.is_known or not segment.is_closed
+        is_tail = rung.phase is Phase.STOPPING and segment.start >= rung.awake_from
+        return is_tail or not rung.is_known or not segment.is_closed
 
     def _make(self, rung: LadderRung, msn: int) -> None:
         item = self._declared.writers[rung.name].rendition.item(msn)

@@ -255,3 +255,20 @@ async def test_what_the_governor_is_told_fits_together_while_another_source_begi
     assert load is not None
     for rung in load.rungs:
         assert rung.preset in rung.presets
+
+
+async def test_what_passed_before_a_rung_woke_is_made_while_it_stops(
+    make_scene: MakeScene, kitchen: Kitchen
+) -> None:
+    clock = Clock()
+    scene = await opened(make_scene, kitchen, clock=clock)
+    ladder = scene.broadcast.rungs._ladder
+    ladder.on_request("240p", 2)
+    scene.publish(scene.source, SECOND // 2)
+    clock.now += LINGER_S + 0.1
+    scene.encoder.is_slow = True
+    scene.publish(scene.source, 2 * SECOND)
+    assert phase(scene, "240p") is Phase.STOPPING
+    first = scene.view("240p").segments[0]
+    waiting = scene.output.get("240p", first.generation, first.msn, None)
+    assert b"<240p~" in (await asyncio.wait_for(waiting, PATIENCE_S) or b"")
