@@ -23,6 +23,8 @@ class SetTrack:
     track: VideoTrack | AudioTrack
     threads: int = 1
     """That decode the pictures; each beyond the first delays them by one, until `Flush`."""
+    is_shrunk: bool = False
+    """Whether pictures are only wanted at half their size or less: blocks in those that no other refers to may stay."""
 
 
 @dataclass(frozen=True, slots=True)

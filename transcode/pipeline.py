@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from media.packet import AudioTrack, VideoTrack
+from media.packet import AudioTrack
 from transcode.audio import AudioDecoder, AudioEncoder
 from transcode.encoded_rung import EncodedRung
 from transcode.encoder_choice import OPENERS, EncoderChoice, Open
@@ -93,8 +93,8 @@ class Pipeline:
                     yield lambda: Skip(message.dts)
             case Media():
                 yield from self._encode_audio(message)
-            case SetTrack(track, threads):
-                yield from self._set_track(track, threads)
+            case SetTrack():
+                yield from self._set_track(message)
             case Skip():
                 yield from self._end_video()
                 yield lambda: message
@@ -160,12 +160,12 @@ class Pipeline:
             self._rungs[name] = Succession(encoder)
             yield _opened(encoder)
 
-    def _set_track(self, track: VideoTrack | AudioTrack, threads: int) -> Iterator[Result]:
-        if isinstance(track, AudioTrack):
-            self._audio.set_track(track)
+    def _set_track(self, message: SetTrack) -> Iterator[Result]:
+        if isinstance(message.track, AudioTrack):
+            self._audio.set_track(message.track)
             return
         yield from self._encode_all(self._video.drain())
-        self._video.set_track(track, threads)
+        self._video.set_track(message.track, message.threads, is_shrunk=message.is_shrunk)
 
     def _encode_all(self, frames: Iterator[VideoFrame]) -> Iterator[Result]:
         for frame in frames:

@@ -80,7 +80,9 @@ class RenderWorker:
         self.is_worn |= first.track.width * first.track.height > MAX_KEPT_PIXELS
         threads = decoder_threads(first.track, os.cpu_count() or 1)
         commands = [Activate(request.spec, request.start) for request in requests]
-        await self._perform([SetTrack(first.track, threads), *commands], first.packets)
+        largest = max(request.spec.height for request in requests)
+        track = SetTrack(first.track, threads, is_shrunk=2 * largest <= first.track.height)
+        await self._perform([track, *commands], first.packets)
         return {request.spec.name: self._rendered(request) for request in requests}
 
     async def open(self, specs: Collection[RungSpec]) -> Mapping[str, VideoTrack]:

@@ -127,14 +127,14 @@ def _json_value(value: object) -> str:
 
 def _read_track(body: bytes) -> SetTrack:
     message = json.loads(body)
-    values, threads = message["track"], int(message["threads"])
+    values, threads, is_shrunk = message["track"], int(message["threads"]), bool(message["is_shrunk"])
     values["config"] = bytes.fromhex(values["config"])
     if "sample_rate" in values:
-        return SetTrack(AudioTrack(**values), threads)
+        return SetTrack(AudioTrack(**values), threads, is_shrunk)
     rate = values["frame_rate"]
     values["frame_rate"] = None if rate is None else Fraction(rate)
     values["sample_aspect_ratio"] = Fraction(values["sample_aspect_ratio"])
-    return SetTrack(VideoTrack(**values), threads)
+    return SetTrack(VideoTrack(**values), threads, is_shrunk)
 
 
 def _read_activate(body: bytes) -> Activate:

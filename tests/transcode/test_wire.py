@@ -69,7 +69,7 @@ CASES: list[Message] = [
     Progress(1, 2, 3, 4),
     Progress(1, 2, 3, 4, 1 << 40, (("480p", 1 << 40), ("144p", 0))),
     Failed("x264 went home: ä"),
-    SetTrack(VideoTrack("h264", b"\x01", "avc1.64001f", 2, 2), threads=4),
+    SetTrack(VideoTrack("h264", b"\x01", "avc1.64001f", 2, 2), threads=4, is_shrunk=True),
     Reset(),
     Quality(-180_000, (("480p", 38.25), ("144p", 99.0))),
     Quality(180_000, ()),
