@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from transcode.tone_map import BT2020, HLG, PQ
+from transcode.colour import BT2020, HLG, PQ
 
 Light = NDArray[np.float64]
 """Values of R, G, B in the last dimension."""

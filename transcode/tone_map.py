@@ -11,16 +11,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from transcode.colour import BT709, BT2020, HLG, PQ
 from transcode.filter import open_filter
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
-
-PQ, HLG = 16, 18
-"""ISO/IEC 23091-2 TransferCharacteristics."""
-
-BT709, BT2020 = 1, 9
-"""ISO/IEC 23091-2 ColourPrimaries; the first is a transfer characteristic as well."""
 
 RGB_FORMAT = "gbrp16le"
 

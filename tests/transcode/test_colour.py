@@ -7,10 +7,10 @@ import av
 import pytest
 
 from media.packet import Packet
+from transcode.colour import HLG, PQ
 from transcode.message import Activate, Flush, Frames, RungOpened
 from transcode.pipeline import Pipeline
 from transcode.supervisor import Transcoder, WorkerPool
-from transcode.tone_map import HLG, PQ
 
 from .colour import BT601, BT2020, Coding, Colour, coloured, messages, shown
 from .source import Recorder, decode, spec
