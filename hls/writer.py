@@ -141,8 +141,8 @@ class VideoWriter(Cursor[VideoTrack]):
         track = self.track_of(item.generation)
         if samples and track is not None and self.rendition.has_had_tracks:
             samples = [_with_sets(samples[0], track), *samples[1:]]
-        for index, end in enumerate(segment.part_ends):
-            start = segment.part_ends[index - 1] if index else segment.start
+        starts = [segment.start, *segment.part_ends[:-1]]
+        for index, (start, end) in enumerate(zip(starts, segment.part_ends, strict=True)):
             inside = [sample for sample in samples if start <= sample.dts < end]
             following = next((sample.dts for sample in samples if sample.dts >= end), segment.end)
             data = self._whole_part(inside, start, following) if samples else b""

@@ -39,7 +39,6 @@ class Bridge:
         self.start = start
         self.end: int | None = None
         """Of the segment, once known."""
-        self.names: set[str] = set()
         self._deliver = deliver
         self._on_done = on_done
         self._transcoder = Transcoder(pool, self)
@@ -54,7 +53,6 @@ class Bridge:
 
     def add(self, spec: RungSpec) -> None:
         """Encode another rung."""
-        self.names.add(spec.name)
         self._transcoder.activate(spec, self.start)
 
     def send(self, packet: Packet) -> None:

@@ -190,8 +190,9 @@ class Encoding:
     def on_video(self, pts: int, frames: Mapping[str, Packet]) -> None:
         """Take all rungs of one source frame."""
         self._shown_until, self.is_gap = pts, False
+        bridged = self._bridges.names
         for name, packet in frames.items():
-            if name in self._bridges.names:
+            if name in bridged:
                 self._bridges.hold(packet, name)
             elif name in self._specs:
                 self._deliver(name, packet)
