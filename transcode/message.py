@@ -261,9 +261,30 @@ class LoudnessMeasured:
     """Highest sample, dBFS; above 0 it is clipped by whoever plays it."""
 
 
+@dataclass(frozen=True, slots=True)
+class DrawPicture:
+    """Server: make a JPEG of a keyframe."""
+
+    number: int
+    track: VideoTrack
+    keyframe: bytes
+    """As in `Packet.data`."""
+    side: int
+    """The longer one of the JPEG, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureDrawn:
+    """Worker: the JPEG, empty when the keyframe cannot be decoded."""
+
+    number: int
+    jpeg: bytes
+
+
 Message = (
     SetTrack | Media | Activate | Deactivate | ActivateAudio | DeactivateAudio | ForceKeyframe | Flush | Skip | Ping
     | DrawSlate | Ready | RungOpened | Frames | EncodedAudio | SlateDrawn | Progress | Failed
     | Reset | Quality
     | UseEncoders | TryEncoder | EncoderTried | EncoderFailed | MeasureLoudness | LoudnessMeasured
+    | DrawPicture | PictureDrawn
 )  # fmt: skip

@@ -21,6 +21,7 @@ from transcode.message import (
     ActivateAudio,
     Deactivate,
     DeactivateAudio,
+    DrawPicture,
     DrawSlate,
     Flush,
     ForceKeyframe,
@@ -36,6 +37,7 @@ from transcode.message import (
     TryEncoder,
     UseEncoders,
 )
+from transcode.picture import draw_picture
 from transcode.quality import REPORT_TICKS
 from transcode.scaler import Scaler
 from transcode.succession import Succession
@@ -98,7 +100,7 @@ class Pipeline:
             case Skip():
                 yield from self._end_video()
                 yield lambda: message
-            case DrawSlate() | TryEncoder() | UseEncoders() | MeasureLoudness() | Reset():
+            case DrawSlate() | DrawPicture() | TryEncoder() | UseEncoders() | MeasureLoudness() | Reset():
                 yield from self._serve(message)
             case Flush():
                 yield from self._end_video()
@@ -140,6 +142,8 @@ class Pipeline:
                 yield _known(try_encoder(name, self._openers))
             case MeasureLoudness():
                 yield _known(measure_loudness(message))
+            case DrawPicture():
+                yield _known(draw_picture(message))
             case UseEncoders(names):
                 self._encoders = EncoderChoice(names, self._openers)
             case Reset():

@@ -10,18 +10,17 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
 from media.error import TranscodeError
-from media.packet import AudioTrack, VideoTrack
 from transcode.message import (
     AUDIO_OUTPUTS,
     Activate,
     ActivateAudio,
     Deactivate,
     DeactivateAudio,
+    DrawPicture,
     DrawSlate,
     EncodedAudio,
     EncodedFrame,
@@ -35,6 +34,7 @@ from transcode.message import (
     MeasureLoudness,
     Media,
     Message,
+    PictureDrawn,
     Ping,
     Progress,
     Quality,
@@ -48,6 +48,16 @@ from transcode.message import (
     UseEncoders,
 )
 from transcode.rung import RungSpec
+from transcode.wire_inquiry import (
+    read_draw,
+    read_measure,
+    read_measured,
+    read_picture,
+    write_draw,
+    write_measure,
+    write_picture,
+)
+from transcode.wire_json import read_track, write_json
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 """All rungs of one frame fit many times over: a 2160p IDR picture has about 1 MB, a corrupt length has no bound."""
@@ -60,7 +70,6 @@ _FRAME = struct.Struct(">B?HI")
 _PROGRESS = struct.Struct(">QQIIQB")
 _COST = struct.Struct(">BQ")
 _AUDIO = struct.Struct(">Bqqq")
-_MEASURE = struct.Struct(">QHH")
 _NUMBER = struct.Struct(">q")
 
 
@@ -114,29 +123,6 @@ def _parse(code: int, body: bytes) -> Message:
     return message
 
 
-def _write_json(message: Any) -> bytes:
-    values = asdict(message)
-    return json.dumps(values, default=_json_value).encode()
-
-
-def _json_value(value: object) -> str:
-    if isinstance(value, bytes):
-        return value.hex()
-    return str(value)
-
-
-def _read_track(body: bytes) -> SetTrack:
-    message = json.loads(body)
-    values, threads, is_shrunk = message["track"], int(message["threads"]), bool(message["is_shrunk"])
-    values["config"] = bytes.fromhex(values["config"])
-    if "sample_rate" in values:
-        return SetTrack(AudioTrack(**values), threads, is_shrunk)
-    rate = values["frame_rate"]
-    values["frame_rate"] = None if rate is None else Fraction(rate)
-    values["sample_aspect_ratio"] = Fraction(values["sample_aspect_ratio"])
-    return SetTrack(VideoTrack(**values), threads, is_shrunk)
-
-
 def _read_activate(body: bytes) -> Activate:
     values = json.loads(body)
     return Activate(_spec(values["spec"]), int(values["from_pts"]))
@@ -169,32 +155,6 @@ def _write_media(message: Media) -> bytes:
 def _read_media(body: bytes) -> Media:
     kind, is_keyframe, pts, dts = _MEDIA.unpack_from(body)
     return Media(kind == 1, is_keyframe, pts, dts, body[_MEDIA.size :])
-
-
-def _write_measure(message: MeasureLoudness) -> bytes:
-    head = _write_json(SetTrack(message.track))
-    sizes = [len(data) for data in message.packets]
-    layout = _MEASURE.pack(message.number, len(head), len(sizes)) + struct.pack(f">{len(sizes)}I", *sizes)
-    return layout + head + b"".join(message.packets)
-
-
-def _read_measure(body: bytes) -> MeasureLoudness:
-    number, head_size, count = _MEASURE.unpack_from(body)
-    sizes = struct.unpack_from(f">{count}I", body, _MEASURE.size)
-    at = _MEASURE.size + 4 * count + head_size
-    track = _read_track(body[at - head_size : at]).track
-    if not isinstance(track, AudioTrack) or at + sum(sizes) != len(body):
-        raise ValueError("no sound, or cut short")
-    packets = []
-    for size in sizes:
-        packets.append(body[at : at + size])
-        at += size
-    return MeasureLoudness(number, track, tuple(packets))
-
-
-def _read_measured(body: bytes) -> LoudnessMeasured:
-    values = json.loads(body)
-    return LoudnessMeasured(**values | {"blocks": tuple(map(float, values["blocks"]))})
 
 
 def _write_frames(message: Frames) -> bytes:
@@ -296,32 +256,34 @@ def _numbers(layout: struct.Struct) -> Callable[[Any], bytes]:
 _Codec = tuple[int, type, Callable[[Any], bytes], Callable[[bytes], Any]]
 
 _CODECS: tuple[_Codec, ...] = (
-    (1, SetTrack, _write_json, _read_track),
+    (1, SetTrack, write_json, read_track),
     (2, Media, _write_media, _read_media),
-    (3, Activate, _write_json, _read_activate),
-    (4, Deactivate, _write_json, lambda body: Deactivate(**json.loads(body))),
-    (5, ActivateAudio, _write_json, _read_activate_audio),
-    (6, DeactivateAudio, _write_json, lambda body: DeactivateAudio(**json.loads(body))),
-    (7, ForceKeyframe, _write_json, lambda body: ForceKeyframe(**json.loads(body))),
+    (3, Activate, write_json, _read_activate),
+    (4, Deactivate, write_json, lambda body: Deactivate(**json.loads(body))),
+    (5, ActivateAudio, write_json, _read_activate_audio),
+    (6, DeactivateAudio, write_json, lambda body: DeactivateAudio(**json.loads(body))),
+    (7, ForceKeyframe, write_json, lambda body: ForceKeyframe(**json.loads(body))),
     (8, Flush, _numbers(_NUMBER), lambda body: Flush(*_NUMBER.unpack(body))),
     (9, Skip, _numbers(_NUMBER), lambda body: Skip(*_NUMBER.unpack(body))),
     (10, Ping, _numbers(_NUMBER), lambda body: Ping(*_NUMBER.unpack(body))),
-    (11, DrawSlate, _write_json, _read_slate),
-    (32, Ready, _write_json, lambda _body: Ready()),
+    (11, DrawSlate, write_json, _read_slate),
+    (32, Ready, write_json, lambda _body: Ready()),
     (33, RungOpened, _write_opened, _read_opened),
     (34, Frames, _write_frames, _read_frames),
     (35, EncodedAudio, _write_audio, _read_audio),
     (36, Progress, _write_progress, _read_progress),
     (38, SlateDrawn, _write_drawn, _read_drawn),
-    (37, Failed, _write_json, lambda body: Failed(**json.loads(body))),
-    (12, Reset, _write_json, lambda _body: Reset()),
-    (39, Quality, _write_json, _read_quality),
-    (20, UseEncoders, _write_json, lambda body: UseEncoders(tuple(json.loads(body)["names"]))),
-    (21, TryEncoder, _write_json, lambda body: TryEncoder(**json.loads(body))),
-    (50, EncoderTried, _write_json, lambda body: EncoderTried(**json.loads(body))),
-    (51, EncoderFailed, _write_json, lambda body: EncoderFailed(**json.loads(body))),
-    (22, MeasureLoudness, _write_measure, _read_measure),
-    (52, LoudnessMeasured, _write_json, _read_measured),
+    (37, Failed, write_json, lambda body: Failed(**json.loads(body))),
+    (12, Reset, write_json, lambda _body: Reset()),
+    (39, Quality, write_json, _read_quality),
+    (20, UseEncoders, write_json, lambda body: UseEncoders(tuple(json.loads(body)["names"]))),
+    (21, TryEncoder, write_json, lambda body: TryEncoder(**json.loads(body))),
+    (50, EncoderTried, write_json, lambda body: EncoderTried(**json.loads(body))),
+    (51, EncoderFailed, write_json, lambda body: EncoderFailed(**json.loads(body))),
+    (22, MeasureLoudness, write_measure, read_measure),
+    (52, LoudnessMeasured, write_json, read_measured),
+    (23, DrawPicture, write_draw, read_draw),
+    (53, PictureDrawn, write_picture, read_picture),
 )
 
 _WRITERS = {kind: (code, write) for code, kind, write, _ in _CODECS}
