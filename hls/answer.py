@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 from collections.abc import Mapping
@@ -10,19 +9,23 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from .playlist_body import PlaylistBody
+
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
+MANIFEST_TYPE = "application/dash+xml"
 MEDIA_TYPE = "video/mp4"
+PROBLEM_TYPE = "application/problem+json"
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 SHORT = "public, max-age=1"
-
-MAX_GZIP_LEVEL_BYTES = 64 << 10
-"""Playlists up to here are compressed well; larger ones fast, since the event loop waits."""
+PRIVATE = "private, no-store"
 
 CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "Content-Length, Content-Range, Date, Retry-After, Age",
 }
+
+MEDIA_HEADERS = {**CORS, "Cache-Control": IMMUTABLE, "Accept-Ranges": "bytes"}
 
 _PREFLIGHT = {
     **CORS,
@@ -54,35 +57,28 @@ def problem(status: int, code: str, detail: str, retry_after_s: int | None = Non
     return web.Response(
         status=status,
         body=json.dumps(body).encode(),
-        content_type="application/problem+json",
+        content_type=PROBLEM_TYPE,
         headers=headers,
     )
 
 
-class PlaylistBody:
-    """A playlist, rendered once and compressed at most once, for everyone who asks."""
-
-    def __init__(self, text: str) -> None:
-        self.plain = text.encode()
-        self._gzipped: bytes | None = None
-
-    @property
-    def gzipped(self) -> bytes:
-        """The compressed bytes."""
-        if self._gzipped is None:
-            level = 6 if len(self.plain) <= MAX_GZIP_LEVEL_BYTES else 1
-            self._gzipped = gzip.compress(self.plain, level, mtime=0)
-        return self._gzipped
-
-
-def playlist(request_headers: Mapping[str, str], body: PlaylistBody, cache_control: str) -> web.Response:
+def playlist(
+    request_headers: Mapping[str, str],
+    body: PlaylistBody,
+    cache_control: str,
+    content_type: str = PLAYLIST_TYPE,
+) -> web.Response:
     """Answer with a playlist, compressed when the client takes it."""
+    is_gzip = accepts_gzip(request_headers.get("Accept-Encoding", ""))
+    data = body.gzipped if is_gzip else body.plain
+    headers = playlist_headers(cache_control, is_gzip)
+    return web.Response(body=data, content_type=content_type, headers=headers)
+
+
+def playlist_headers(cache_control: str, is_gzip: bool) -> dict[str, str]:
+    """Say how long a playlist may be kept, and how it is packed."""
     headers = {**CORS, "Cache-Control": cache_control, "Vary": "Accept-Encoding"}
-    data = body.plain
-    if accepts_gzip(request_headers.get("Accept-Encoding", "")):
-        headers["Content-Encoding"] = "gzip"
-        data = body.gzipped
-    return web.Response(body=data, content_type=PLAYLIST_TYPE, headers=headers)
+    return headers | ({"Content-Encoding": "gzip"} if is_gzip else {})
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
@@ -94,18 +90,18 @@ def accepts_gzip(accept_encoding: str) -> bool:
     return False
 
 
-def media(request_headers: Mapping[str, str], data: bytes) -> web.Response:
+def media(request_headers: Mapping[str, str], data: bytes, content_type: str = MEDIA_TYPE) -> web.Response:
     """Answer with immutable media, or the range of it that was asked for (RFC 9110, 14)."""
-    headers = {**CORS, "Cache-Control": IMMUTABLE, "Accept-Ranges": "bytes"}
+    headers = dict(MEDIA_HEADERS)
     asked = parse_range(request_headers.get("Range", ""), len(data))
     if asked is None:
-        return web.Response(body=data, content_type=MEDIA_TYPE, headers=headers)
+        return web.Response(body=data, content_type=content_type, headers=headers)
     start, end = asked
     if start >= end:
         unsatisfied = {**CORS, "Content-Range": f"bytes */{len(data)}", "Cache-Control": "no-store"}
         return web.Response(status=416, headers=unsatisfied)
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(data)}"
-    return web.Response(status=206, body=data[start:end], content_type=MEDIA_TYPE, headers=headers)
+    return web.Response(status=206, body=data[start:end], content_type=content_type, headers=headers)
 
 
 def parse_range(header: str, size: int) -> tuple[int, int] | None:

@@ -18,9 +18,13 @@ class HlsConfig:
     target_duration_s: int = 5
     """EXT-X-TARGETDURATION; no segment is ever longer, when rounded."""
     window_s: float = 60.0
-    """How much the playlist lists."""
+    """How much the playlist lists: how far viewers can rewind. Without an archive no more than `memory_s`."""
+    memory_s: float = 60.0
+    """How much is listed when memory is all there is."""
     window_bytes: int = 256 << 20
     """Media kept in memory for one broadcast, all renditions together."""
+    has_keyframe_playlists: bool = True
+    """Whether rungs have I-frame playlists."""
 
     @property
     def segment_ticks(self) -> int:
@@ -36,6 +40,11 @@ class HlsConfig:
     def target_duration_ticks(self) -> int:
         """`target_duration_s` in ticks."""
         return self.target_duration_s * CLOCK_HZ
+
+    @property
+    def held_s(self) -> float:
+        """How much is in memory where older segments come from disk: what may be asked for by its parts (6.2.2)."""
+        return 6.0 * self.target_duration_s
 
     @property
     def hold_limit_s(self) -> float:

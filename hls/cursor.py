@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 from media.error import LocalStateError
 from media.packet import AudioTrack, VideoTrack
 
-from .rendition import PublishedSegment, Rendition
+from .published import PublishedSegment
+from .rendition import Rendition
 from .timeline import Segment, Timeline
 from .view import PartAddress, PartView
 
@@ -29,7 +31,7 @@ class Cursor(ABC, Generic[Track]):
         """The track of what is published now."""
         self._pending: list[tuple[int, Track]] = []
         self._generation = 0
-        self._msn = rendition.first_msn
+        self._msn = rendition.next_msn
         self._index = 0  # of the part
         self._item: PublishedSegment | None = None
         self._has_hints = True
@@ -62,6 +64,10 @@ class Cursor(ABC, Generic[Track]):
     @property
     def _segment(self) -> Segment | None:
         return self.timeline.segment(self._msn)
+
+    def remember(self, tracks: Mapping[int, Track]) -> None:
+        """Learn the tracks of what an earlier process has published, by generation."""
+        self._tracks.update(tracks)
 
     def track_of(self, generation: int) -> Track | None:
         """Return the track of a generation of addresses, None for one that is not listed any more."""
@@ -118,6 +124,7 @@ class Cursor(ABC, Generic[Track]):
         is_new = segment.generation > self._generation
         self._generation = segment.generation if is_new else self.timeline.raise_generation()
         self.rendition.add_init(self._generation, self.build_init(due))
+        self.rendition.note_track(self._generation, due)
         oldest = min((item.generation for item in self.rendition.segments), default=0)
         self._tracks = {old: track for old, track in self._tracks.items() if old >= oldest}
         self._tracks[self._generation] = due
@@ -132,7 +139,7 @@ class Cursor(ABC, Generic[Track]):
         if is_last:
             self._leave()
         if item is not None and index < len(item.parts):
-            if data is not None:
+            if data is not None and not item.is_settled:
                 self.rendition.keep(item, index, part, data)
             return
         self.rendition.publish(

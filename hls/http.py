@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
 from media.error import CapacityError, PeerError, StreamError
 
 from . import answer
-from .answer import PlaylistBody
 from .config import HlsConfig
 from .directive import Directives, find_target, parse_directives
-from .playlist import render_media, render_multivariant
 from .port import Broadcast, Broadcasts
-from .view import MultivariantView, RenditionView
+from .rendered import RenderedPlaylists, cache_control
+from .start import parse_start
+from .view import RenditionView
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+PREFIXES = ("/hls/{stream_id}", "/hls/{stream_id}/~{token}")
+"""Where a stream's media is, without and with a playback token."""
+
+PREVIEW = "preview"
+"""Element of addresses below which an owner's preview is."""
 
 _STATUS = {"unauthorized": 401, "forbidden": 403}
 """By code of a `StreamError`; all others are 404."""
@@ -27,28 +32,65 @@ _MEDIA_NAME = re.compile(r"(\d{1,10})-(\d{1,18})(?:\.(\d{1,9}))?\.m4s", re.ASCII
 _INIT_NAME = re.compile(r"init-(\d{1,10})\.mp4", re.ASCII)
 
 
-def routes(broadcasts: Broadcasts, config: HlsConfig) -> list[web.RouteDef]:
+def routes(
+    broadcasts: Broadcasts, config: HlsConfig, rendered: RenderedPlaylists | None = None
+) -> list[web.RouteDef]:
     """List the routes of HLS delivery.
 
     Args:
         broadcasts: where to find what is served.
         config: the constants of every playlist.
+        rendered: playlists that others hand out too.
     """
-    hls = _Hls(broadcasts, config)
+    hls = _Hls(broadcasts, config, rendered or RenderedPlaylists(config))
     found = []
-    for prefix in ("/hls/{stream_id}", "/hls/{stream_id}/~{token}"):
-        rung = f"{prefix}/{{rung:[0-9a-z-]+}}"
-        found += [
-            web.get(f"{prefix}/master.m3u8", _guard(hls.multivariant)),
-            web.get(f"{rung}/index.m3u8", _guard(hls.media_playlist)),
-            web.get(f"{rung}/{{name}}", _guard(hls.media)),
-        ]
+    for prefix in PREFIXES:
+        found += _playlists_and_media(prefix, hls, guard)
     found.append(web.options("/hls/{tail:.*}", _preflight))
     found.append(web.get("/hls/{tail:.*}", _not_found))
     return found
 
 
-def _guard(handler: Handler) -> Handler:
+def preview_routes(previews: Broadcasts, config: HlsConfig) -> list[web.RouteDef]:
+    """List the routes of previews, to be added before those that take any rung.
+
+    Args:
+        previews: where to find what is served; without a token nobody may see it.
+        config: the constants of every playlist.
+    """
+    hls = _Hls(previews, config, RenderedPlaylists(config))
+
+    def guard_uncached(handler: Handler) -> Handler:
+        return _uncached(guard(handler))
+
+    found = []
+    for prefix in PREFIXES:
+        found += _playlists_and_media(f"{prefix}/{PREVIEW}", hls, guard_uncached)
+        found.append(web.get(f"{prefix}/{PREVIEW}/{{tail:.*}}", _uncached(_not_found)))
+    return found
+
+
+def _playlists_and_media(prefix: str, hls: _Hls, guarded: Callable[[Handler], Handler]) -> list[web.RouteDef]:
+    rung = f"{prefix}/{{rung:[0-9a-z-]+}}"
+    return [
+        web.get(f"{prefix}/master.m3u8", guarded(hls.multivariant)),
+        web.get(f"{rung}/index.m3u8", guarded(hls.media_playlist)),
+        web.get(f"{rung}/{{name}}", guarded(hls.media)),
+    ]
+
+
+def _uncached(handler: Handler) -> Handler:
+    """Keep answers out of all caches, whatever they are."""
+
+    async def uncached(request: web.Request) -> web.StreamResponse:
+        response = await handler(request)
+        response.headers["Cache-Control"] = answer.PRIVATE
+        return response
+
+    return uncached
+
+
+def guard(handler: Handler) -> Handler:
     """Map the errors that a handler raises on purpose to answers."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
@@ -73,87 +115,69 @@ async def _not_found(_: web.Request) -> web.Response:
     return answer.problem(404, "not_found", "there is nothing at this address")
 
 
+def find_broadcast(broadcasts: Broadcasts, request: web.Request) -> Broadcast:
+    """Find the broadcast of a request that may see it.
+
+    Raises:
+        StreamError: it may not, or there is none (yet).
+    """
+    stream_id = request.match_info["stream_id"]
+    broadcasts.check(stream_id, request.match_info.get("token"))
+    broadcast = broadcasts.find(stream_id)
+    if broadcast is None:
+        raise _no_media_yet()
+    return broadcast
+
+
 def _no_media_yet() -> StreamError:
     return StreamError("no_media_yet", "the stream has no media yet")
 
 
 class _Hls:
-    """The handlers, and the playlists that have been rendered."""
+    """The handlers."""
 
-    def __init__(self, broadcasts: Broadcasts, config: HlsConfig) -> None:
+    def __init__(self, broadcasts: Broadcasts, config: HlsConfig, rendered: RenderedPlaylists) -> None:
         self._broadcasts = broadcasts
         self._config = config
-        self._multivariants: WeakKeyDictionary[Broadcast, tuple[MultivariantView, PlaylistBody]]
-        self._multivariants = WeakKeyDictionary()
-        self._bodies: WeakKeyDictionary[Broadcast, dict[tuple[str, bool], tuple[int, PlaylistBody]]]
-        self._bodies = WeakKeyDictionary()
+        self._rendered = rendered
 
     async def multivariant(self, request: web.Request) -> web.StreamResponse:
         """Answer with the multivariant playlist."""
-        broadcast = self._find(request)
+        broadcast = find_broadcast(self._broadcasts, request)
         view = broadcast.multivariant()
         if view is None:
             raise _no_media_yet()
-        known = self._multivariants.get(broadcast)
-        if known is None or known[0] != view:
-            known = self._multivariants[broadcast] = (view, PlaylistBody(render_multivariant(view)))
-        return answer.playlist(request.headers, known[1], answer.SHORT)
+        body = self._rendered.multivariant(broadcast, view, parse_start(request.query))
+        return answer.playlist(request.headers, body, answer.SHORT)
 
     async def media_playlist(self, request: web.Request) -> web.StreamResponse:
         """Answer with a media playlist, once it holds what the request waits for."""
-        broadcast, rung = self._find(request), request.match_info["rung"]
+        broadcast, rung = find_broadcast(self._broadcasts, request), request.match_info["rung"]
         if not broadcast.has_media:
             raise _no_media_yet()
-        view = self._view(broadcast, rung)
+        view, start = self._view(broadcast, rung), parse_start(request.query)
         directives = Directives() if view.is_ended else parse_directives(request.query)
         target = find_target(directives, view, self._config)
         if target is not None:
             if not await broadcast.wait(rung, target.msn, target.part, self._config.hold_limit_s):
                 return answer.problem(503, "no_new_media", "the source sends nothing at the moment", 1)
             view = self._view(broadcast, rung)
-        body = self._body(broadcast, view, skip=directives.skip)
-        return answer.playlist(request.headers, body, self._cache_control(directives, view))
+        body = self._rendered.media(broadcast, view, directives.skip, start)
+        return answer.playlist(request.headers, body, cache_control(directives, view, self._config))
 
     async def media(self, request: web.Request) -> web.StreamResponse:
         """Answer with a segment, a part or an initialization segment."""
-        broadcast, rung = self._find(request), request.match_info["rung"]
+        broadcast, rung = find_broadcast(self._broadcasts, request), request.match_info["rung"]
         data = await _fetch(broadcast, rung, request.match_info["name"])
         if data is None:
             raise StreamError("not_found", "there is no media at this address (any more)")
         return answer.media(request.headers, data)
-
-    def _find(self, request: web.Request) -> Broadcast:
-        stream_id = request.match_info["stream_id"]
-        self._broadcasts.check(stream_id, request.match_info.get("token"))
-        broadcast = self._broadcasts.find(stream_id)
-        if broadcast is None:
-            raise _no_media_yet()
-        return broadcast
 
     def _view(self, broadcast: Broadcast, rung: str) -> RenditionView:
         view = broadcast.view(rung)
         if view is None:
             raise StreamError("not_found", f"this stream has no rendition {rung}")
         return view
-
-    def _body(self, broadcast: Broadcast, view: RenditionView, *, skip: bool) -> PlaylistBody:
-        """Render a playlist, or take what has been rendered of this version."""
-        bodies = self._bodies.setdefault(broadcast, {})
-        known = bodies.get((view.name, skip))
-        if known is not None and known[0] == view.version:
-            return known[1]
-        body = PlaylistBody(render_media(view, self._config, skip=skip))
-        bodies[view.name, skip] = (view.version, body)
-        return body
-
-    def _cache_control(self, directives: Directives, view: RenditionView) -> str:
-        """Let blocking answers live long, but not one that came before the segment it names was whole."""
-        if directives.msn is None:
-            return answer.SHORT
-        last_whole = max((segment.msn for segment in view.segments if segment.is_complete), default=-1)
-        if directives.part is None and last_whole < directives.msn:
-            return answer.SHORT
-        return f"public, max-age={6 * self._config.target_duration_s}"
 
 
 async def _fetch(broadcast: Broadcast, rung: str, name: str) -> bytes | None:

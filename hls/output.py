@@ -1,60 +1,47 @@
-"""The HLS side of a broadcast: its timeline, its renditions with their writers, its window, its readers."""
+"""The HLS side of a broadcast: its timeline, its renditions with their writers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
+from typing import TypeVar
 
 from media.error import LocalStateError
-from media.packet import AudioTrack
+from media.packet import AudioTrack, VideoTrack
 
+from .archive import Archive
 from .audio_writer import AudioWriter
 from .config import HlsConfig
-from .delivery import Delivery
+from .past import Past
+from .reader import AUDIO_NAME, OutputReader
 from .rendition import Rendition
+from .restored import Restored
 from .timeline import Checkpoint, Timeline
 from .variant import Variant, VariantState
-from .view import AudioView, MultivariantView, PartAddress, RenditionView, Report
-from .window import Window
 from .writer import VideoWriter
 
-AUDIO_NAME = "audio"
-
-AUDIO_BANDWIDTH_BPS = 160_000
-"""What sound is counted with until a segment has been measured: what encoders send and our own makes, rounded up."""
+Track = TypeVar("Track", VideoTrack, AudioTrack)
 
 
-class HlsOutput:
+class HlsOutput(OutputReader):
     """Declare the renditions, drive `timeline` and the writers; delivery reads it as its `port.Broadcast`.
 
     Args:
         config: lengths and budgets.
         checkpoint: of an earlier process that served the same broadcast.
+        archive: where segments go that viewers can rewind to; None: what is in memory is all.
+        past: what that process has left there.
     """
 
-    def __init__(self, config: HlsConfig, checkpoint: Checkpoint | None = None) -> None:
-        self.config = config
-        self.timeline = Timeline(config, checkpoint)
-        self._window = Window(config, self.timeline)
-        self._delivery = Delivery()
-        self._videos: dict[str, Variant] = {}
-        self._audio: AudioWriter | None = None
-        self._renditions: dict[str, Rendition] = {}
-        self._views: dict[str, RenditionView] = {}
-        self.on_request: Callable[[str, int], None] = lambda _name, _msn: None
-        """Called for each request for media, with the rendition's name and the media sequence number."""
-
-    @property
-    def size_bytes(self) -> int:
-        """Media held in memory."""
-        return sum(rendition.size_bytes for rendition in self._renditions.values())
-
-    @property
-    def waiting(self) -> int:
-        """Requests that wait for a part now."""
-        return self._delivery.waiting
-
-    # For the broadcast's owner.
+    def __init__(
+        self,
+        config: HlsConfig,
+        checkpoint: Checkpoint | None = None,
+        archive: Archive | None = None,
+        past: Restored | None = None,
+    ) -> None:
+        self._restored = past or Restored([], {})
+        super().__init__(config, Timeline(config, checkpoint, self._restored.segments), archive)
 
     def add_video(
         self,
@@ -85,6 +72,7 @@ class HlsOutput:
             LocalStateError: the name is taken, or a part of the open segment has closed.
         """
         writer = VideoWriter(self.timeline, self._add_rendition(name))
+        writer.remember(self._tracks_of(name, VideoTrack))
         self._videos[name] = Variant(
             name=name,
             writer=writer,
@@ -123,6 +111,7 @@ class HlsOutput:
         """Declare the audio rendition, when a video rung might be; the first `set_track` begins its first run."""
         segment = self.timeline.open_segment
         self._audio = AudioWriter(self.timeline, self._add_rendition(AUDIO_NAME), self.config.part_s)
+        self._audio.remember(self._tracks_of(AUDIO_NAME, AudioTrack))
         self._audio.set_track(track, segment.start if segment else self.timeline.position)
         return self._audio
 
@@ -137,54 +126,6 @@ class HlsOutput:
         """Release all waiting requests: the server stops. The playlists do not end."""
         self._delivery.close()
 
-    # For delivery.
-
-    @property
-    def has_media(self) -> bool:
-        """Whether a part has been closed and there are renditions to play it in."""
-        return self.timeline.has_media and bool(self._renditions)
-
-    def multivariant(self) -> MultivariantView | None:
-        """Return all renditions; None before the first media."""
-        if not self.has_media:
-            return None
-        listed = [variant for variant in self._videos.values() if variant.is_listed]
-        listed.sort(key=lambda variant: variant.place)
-        audio = self._audio.rendition if self._audio is not None else None
-        return MultivariantView(tuple(variant.view(audio) for variant in listed), self._audio_view())
-
-    def view(self, rendition: str) -> RenditionView | None:
-        """Return a rendition as it is now; None when there is none of this name."""
-        published = self._renditions.get(rendition)
-        if published is None:
-            return None
-        newest_msn = max((other.last or (-1, 0))[0] for other in self._renditions.values())
-        view = self._views.get(rendition)
-        if view is None or (view.version, view.newest_msn) != (published.version, newest_msn):
-            view = self._views[rendition] = self._build_view(published, newest_msn)
-        return view
-
-    def init(self, rendition: str, generation: int) -> bytes | None:
-        """Return an initialization segment; None when there is none of this address."""
-        published = self._renditions.get(rendition)
-        return published.init(generation) if published is not None else None
-
-    async def wait(self, rendition: str, msn: int, part: int | None, timeout_s: float) -> bool:
-        """Wait until a rendition has a part, or the whole segment; see `port.Broadcast`."""
-        published = self._renditions.get(rendition)
-        return published is None or await self._delivery.wait(published, msn, part, timeout_s)
-
-    async def get(self, rendition: str, generation: int, msn: int, part: int | None) -> bytes | None:
-        """Return the bytes of a segment or a part; see `port.Broadcast`."""
-        published = self._renditions.get(rendition)
-        if published is None:
-            return None
-        self.on_request(rendition, msn)
-        if part is not None:
-            address = PartAddress(generation, msn, part)
-            return await self._delivery.get_part(published, address, self.config.hold_limit_s)
-        return await self._delivery.get_segment(published, generation, msn, self.config.hold_limit_s)
-
     # Inside.
 
     def _add_rendition(self, name: str) -> Rendition:
@@ -192,10 +133,24 @@ class HlsOutput:
         if name in self._renditions or (segment is not None and segment.part_ends):
             raise LocalStateError(f"rendition {name} cannot be added now")
         first_msn = segment.msn if segment is not None else self.timeline.next_msn
+        past = self._restored.renditions.get(name)
+        if past is not None and past.items[-1].segment.msn + 1 != first_msn:
+            past = None  # segments have been published without it
         rendition = self._renditions[name] = Rendition(
-            name, first_msn, self._on_change, is_late=self.timeline.has_media
+            name,
+            first_msn,
+            self._on_change,
+            is_late=self.timeline.has_media,
+            archive=self._archive,
+            past=past,
         )
+        self._pasts[name] = Past(rendition)
         return rendition
+
+    def _tracks_of(self, name: str, kind: type[Track]) -> dict[int, Track]:
+        past = self._restored.renditions.get(name)
+        found = past.tracks if past is not None else {}
+        return {generation: track for generation, track in found.items() if isinstance(track, kind)}
 
     def _on_change(self, rendition: Rendition) -> None:
         first_msn = self._window.first_msn
@@ -209,6 +164,8 @@ class HlsOutput:
             self.timeline.drop_before(
                 min([self._window.first_msn, *(writer.msn for writer in self._writers())])
             )
+            if self._archive is not None:
+                self._archive.ledger.drop_before(min(other.oldest_msn for other in self._renditions.values()))
         self._delivery.wake(rendition)
 
     def _writers(self) -> Iterator[VideoWriter | AudioWriter]:
@@ -227,35 +184,3 @@ class HlsOutput:
             variant.writer.advance(frontier)
         if self._audio is not None:
             self._audio.advance(frontier, frontier)
-
-    def _build_view(self, rendition: Rendition, newest_msn: int) -> RenditionView:
-        first_msn = max(self._window.first_msn, rendition.first_msn)
-        listed = [item for item in rendition.segments if item.segment.msn >= first_msn]
-        return RenditionView(
-            name=rendition.name,
-            version=rendition.version,
-            media_sequence=first_msn,
-            discontinuity_sequence=self._discontinuities_before(first_msn),
-            segments=tuple(item.view() for item in listed),
-            hint=rendition.next_address,
-            reports=tuple(self._reports(rendition)),
-            is_ended=rendition.is_ended,
-            newest_msn=newest_msn,
-        )
-
-    def _discontinuities_before(self, msn: int) -> int:
-        segment = self.timeline.segment(msn)
-        return (
-            segment.discontinuities_before if segment else self.timeline.checkpoint().discontinuity_sequence
-        )
-
-    def _reports(self, rendition: Rendition) -> list[Report]:
-        others = (other for other in self._renditions.values() if other is not rendition and other.is_listed)
-        return [Report(other.name, *other.last) for other in others if other.last is not None]
-
-    def _audio_view(self) -> AudioView | None:
-        track = self._audio.newest_track if self._audio is not None else None
-        if self._audio is None or track is None or not self._audio.rendition.is_listed:
-            return None
-        bandwidth = max(self._audio.rendition.peak_bps, track.bitrate_bps or AUDIO_BANDWIDTH_BPS)
-        return AudioView(AUDIO_NAME, track.codec_string, track.channels, bandwidth)

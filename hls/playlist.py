@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from urllib.parse import urlencode
 
 from .config import HlsConfig
+from .past_text import PastText, segment_lines
+from .playlist_body import PlaylistBody
+from .start import Start, start_line
 from .view import AudioView, MultivariantView, RenditionView, SegmentView, VariantView
 
 VERSION = 9
 """EXT-X-SKIP needs 9 (section 8)."""
 
 AUDIO_GROUP = "audio"
+
+KEYFRAMES = "iframes.m3u8"
+"""Name of a rung's I-frame playlist."""
 
 FIRST_VARIANT_BPS = 2_000_000
 """The variant nearest to this is listed first, since players start there (HLS Authoring Specification). It is an H.264
@@ -23,21 +30,32 @@ PARTS_KEPT_TARGETS = 3
 """EXT-X-PART tags are removed when older than three target durations (4.4.4.9)."""
 
 
-def render_multivariant(view: MultivariantView) -> str:
-    """Render the multivariant playlist; URIs are relative."""
+_PAST = PastText(segment_lines)
+
+
+def render_multivariant(view: MultivariantView, start: Start | None = None) -> PlaylistBody:
+    """Render the multivariant playlist; URIs are relative.
+
+    Args:
+        view: all renditions.
+        start: where players begin; the media playlists say it, since they know what they have.
+    """
+    query = "" if start is None else f"?{urlencode({'start': start.text})}"
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     audio = view.audio
     if audio is not None and view.variants:
         lines.append(
             f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{AUDIO_GROUP}",NAME="Audio",LANGUAGE="und",DEFAULT=YES,'
-            f'AUTOSELECT=YES,CHANNELS="{audio.channels}",URI="{audio.name}/index.m3u8"'
+            f'AUTOSELECT=YES,CHANNELS="{audio.channels}",URI="{audio.name}/index.m3u8{query}"'
         )
     for variant in _start_first(view.variants):
-        lines += _variant(variant, audio)
+        lines += _variant(variant, audio, query)
+    if view.has_keyframe_playlists:
+        lines += [_keyframes(variant) for variant in view.variants if variant.codecs.startswith("avc1.")]
     if audio is not None and not view.variants:
         bandwidth = f"BANDWIDTH={audio.bandwidth_bps},AVERAGE-BANDWIDTH={audio.bandwidth_bps}"
-        lines += [f'#EXT-X-STREAM-INF:{bandwidth},CODECS="{audio.codecs}"', f"{audio.name}/index.m3u8"]
-    return "\n".join(lines) + "\n"
+        lines += [f'#EXT-X-STREAM-INF:{bandwidth},CODECS="{audio.codecs}"', f"{audio.name}/index.m3u8{query}"]
+    return PlaylistBody(_text(lines))
 
 
 def _start_first(variants: Sequence[VariantView]) -> list[VariantView]:
@@ -49,7 +67,7 @@ def _start_first(variants: Sequence[VariantView]) -> list[VariantView]:
     return [first, *(variant for variant in variants if variant is not first)]
 
 
-def _variant(variant: VariantView, audio: AudioView | None) -> list[str]:
+def _variant(variant: VariantView, audio: AudioView | None, query: str) -> list[str]:
     codecs = variant.codecs if audio is None else f"{variant.codecs},{audio.codecs}"
     group = "" if audio is None else f',AUDIO="{AUDIO_GROUP}"'
     return [
@@ -57,34 +75,56 @@ def _variant(variant: VariantView, audio: AudioView | None) -> list[str]:
         f'CODECS="{codecs}",RESOLUTION={variant.width}x{variant.height},'
         # Otherwise Shaka looks for captions, also in the segment that is not complete, and fails there.
         f"FRAME-RATE={float(variant.frame_rate):.3f}{group},CLOSED-CAPTIONS=NONE",
-        f"{variant.name}/index.m3u8",
+        f"{variant.name}/index.m3u8{query}",
     ]
 
 
-def render_media(view: RenditionView, config: HlsConfig, *, skip: bool = False) -> str:
+def _keyframes(variant: VariantView) -> str:
+    """List the I-frame playlist of a rung: no segment has a higher rate than the one with the keyframe alone."""
+    return (
+        f"#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={variant.bandwidth_bps},"
+        f'CODECS="{variant.codecs}",RESOLUTION={variant.width}x{variant.height},'
+        f'URI="{variant.name}/{KEYFRAMES}"'
+    )
+
+
+def render_media(
+    view: RenditionView, config: HlsConfig, *, skip: bool = False, start: Start | None = None
+) -> PlaylistBody:
     """Render a media playlist.
 
     Args:
         view: the rendition.
         config: the constants of every playlist.
         skip: whether old segments may be left out (a delta update, 6.2.5.1).
+        start: where players begin, None where they like.
     """
-    lengths = [segment.duration_s for segment in view.segments]
-    length_s = sum(lengths)
-    skipped = _count_skippable(view, lengths, length_s - config.skip_boundary_s) if skip else 0
-    lines = _head(view, config)
-    if skipped:
-        lines.append(f"#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}")
-    parts_from_s = length_s - PARTS_KEPT_TARGETS * config.target_duration_s
-    generation = None
-    end_s = sum(lengths[:skipped])
-    for segment, segment_s in zip(view.segments[skipped:], lengths[skipped:], strict=True):
-        end_s += segment_s
-        has_new_init = segment.has_init and segment.generation != generation
-        generation = segment.generation if has_new_init else generation
-        lines += _segment(segment, segment_s, has_new_init=has_new_init, has_parts=end_s >= parts_from_s)
-    lines += _tail(view)
-    return "\n".join(lines) + "\n"
+    head = _head(view, config)
+    if start is not None and (line := start_line(start, view)) is not None:
+        head.append(line)
+    if not skip:
+        past, generation = _PAST.render(view.past)
+        lines = _Recent(view.segments, config).lines(0, generation)
+        return PlaylistBody(_text(head), past, _text([*lines, *_tail(view)]))
+    newest = _newest(view, config.skip_boundary_s)
+    recent = _Recent(newest, config)
+    before = sum(len(past.segments) for past in view.past) + len(view.segments) - len(newest)
+    if before + recent.skippable:
+        head.append(f"#EXT-X-SKIP:SKIPPED-SEGMENTS={before + recent.skippable}")
+    return PlaylistBody(_text(head), tail=_text([*recent.lines(recent.skippable, None), *_tail(view)]))
+
+
+def _newest(view: RenditionView, length_s: float) -> Sequence[SegmentView]:
+    """Return segments up to the end that are at least so long, if there are so many."""
+    newest = deque(view.segments)
+    length_s -= sum(segment.duration_s for segment in newest)
+    for past in reversed(view.past):
+        for segment in reversed(past.segments):
+            if length_s <= 0:
+                return tuple(newest)
+            newest.appendleft(segment)
+            length_s -= segment.duration_s
+    return tuple(newest)
 
 
 def _head(view: RenditionView, config: HlsConfig) -> list[str]:
@@ -102,37 +142,40 @@ def _head(view: RenditionView, config: HlsConfig) -> list[str]:
     ]
 
 
-def _count_skippable(view: RenditionView, lengths: Sequence[float], boundary_s: float) -> int:
-    """Count the segments that lie wholly before the skip boundary."""
-    end_s, count = 0.0, 0
-    for segment, length in zip(view.segments, lengths, strict=True):
-        end_s += length
-        if end_s > boundary_s or not segment.is_complete:
-            break
-        count += 1
-    return count
+class _Recent:
+    """The newest segments, with their parts as far as they are listed."""
+
+    def __init__(self, segments: Sequence[SegmentView], config: HlsConfig) -> None:
+        self._segments = segments
+        self._lengths = [segment.duration_s for segment in segments]
+        self._length_s = sum(self._lengths)
+        self._parts_from_s = self._length_s - PARTS_KEPT_TARGETS * config.target_duration_s
+        self._boundary_s = self._length_s - config.skip_boundary_s
+
+    @property
+    def skippable(self) -> int:
+        """How many of them lie wholly before the skip boundary."""
+        end_s, count = 0.0, 0
+        for segment, length in zip(self._segments, self._lengths, strict=True):
+            end_s += length
+            if end_s > self._boundary_s or not segment.is_complete:
+                break
+            count += 1
+        return count
+
+    def lines(self, skipped: int, generation: int | None) -> Iterator[str]:
+        """Render what is not skipped, behind a segment of this generation."""
+        end_s = sum(self._lengths[:skipped])
+        for segment, length_s in zip(self._segments[skipped:], self._lengths[skipped:], strict=True):
+            end_s += length_s
+            is_listed = end_s >= self._parts_from_s or not segment.is_complete
+            parts = list(_parts(segment)) if is_listed else ()
+            yield from segment_lines(segment, generation, parts)
+            generation = segment.generation if segment.has_init else generation
 
 
-def _segment(segment: SegmentView, length_s: float, *, has_new_init: bool, has_parts: bool) -> Iterator[str]:
-    # What belongs to a segment stands before its first part (4.4.4.9).
+def _parts(segment: SegmentView) -> Iterator[str]:
     name = f"{segment.generation}-{segment.msn}"
-    if not segment.parts:
-        return
-    if segment.is_discontinuity:
-        yield "#EXT-X-DISCONTINUITY"
-    if has_new_init:
-        yield f'#EXT-X-MAP:URI="init-{segment.generation}.mp4"'
-    yield f"#EXT-X-PROGRAM-DATE-TIME:{_date(segment.program_date_time)}"
-    if segment.is_complete and segment.is_gap:
-        yield "#EXT-X-GAP"
-    if has_parts or not segment.is_complete:
-        yield from _parts(segment, name)
-    if segment.is_complete:
-        yield f"#EXTINF:{length_s:.6f},"
-        yield f"{name}.m4s"
-
-
-def _parts(segment: SegmentView, name: str) -> Iterator[str]:
     for index, part in enumerate(segment.parts):
         flags = ",INDEPENDENT=YES" if part.is_independent else ""
         flags += ",GAP=YES" if part.is_gap else ""
@@ -153,7 +196,5 @@ def _tail(view: RenditionView) -> Iterator[str]:
         )
 
 
-def _date(seconds: float) -> str:
-    milliseconds = round(seconds * 1000)
-    date = datetime.fromtimestamp(milliseconds // 1000, tz=UTC)
-    return f"{date:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+def _text(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

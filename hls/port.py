@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
-from .view import MultivariantView, RenditionView
+from .view import MultivariantView, PartAddress, RenditionView
+
+Told = Callable[[bool], None]
+"""Told whether what was waited for is there; else time is up, or the server stops."""
+
+Cancel = Callable[[], None]
+"""Ends waiting: whoever asked has gone."""
 
 
 class Broadcast(Protocol):
@@ -19,6 +26,9 @@ class Broadcast(Protocol):
 
     def view(self, rendition: str) -> RenditionView | None:
         """Return a rendition as it is now; None when there is none of this name."""
+
+    def has_video(self, rendition: str) -> bool:
+        """Tell whether a rendition of this name is a video rung."""
 
     def init(self, rendition: str, generation: int) -> bytes | None:
         """Return an initialization segment; None when there is none of this address."""
@@ -44,12 +54,51 @@ class Broadcast(Protocol):
             CapacityError: too many wait already.
         """
 
+    async def thumbnail(self, msn: int) -> bytes | None:
+        """Return a JPEG of the first picture of a segment; None when there is none.
+
+        Raises:
+            CapacityError: there is no time for it now.
+        """
+
+    async def keyframe(self, rendition: str, generation: int, msn: int) -> bytes | None:
+        """Return the keyframe with which a complete segment begins, as a segment; None when there is none.
+
+        Raises:
+            CapacityError: there is no time for it now.
+        """
+
+    def peek(self, rendition: str, generation: int, msn: int, part: int | None) -> bytes | None:
+        """Return the bytes of a segment or a part if they are in memory; that is demand, as `get` is."""
+
+    def call_when_reached(
+        self, rendition: str, msn: int, part: int | None, told: Told, timeout_s: float
+    ) -> Cancel | None:
+        """Do what `wait` does, with a callback; None when what is waited for is there, or there is no such rendition.
+
+        Raises:
+            CapacityError: too many wait already.
+        """
+
+    def call_when_hinted(
+        self, rendition: str, address: PartAddress, told: Told, timeout_s: float
+    ) -> Cancel | None:
+        """Wait for the part that the playlist hints at; None when it is not this one.
+
+        Raises:
+            CapacityError: too many wait already.
+        """
+
 
 class Broadcasts(Protocol):
     """Where delivery finds broadcasts."""
 
     def find(self, stream_id: str) -> Broadcast | None:
-        """Return a stream's broadcast; None when it has none (yet)."""
+        """Return a stream's broadcast; None when it has none (yet).
+
+        Raises:
+            StreamError: `no_media_yet` or `not_found`, where there is more to say about it.
+        """
 
     def check(self, stream_id: str, token: str | None) -> None:
         """Let a request pass.

@@ -6,111 +6,19 @@ A part may be listed before its bytes exist: it is **promised**, and made when s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
 
+from .archive import Archive
+from .ledger import Track
+from .published import PublishedSegment
+from .restored import RestoredRendition
 from .timeline import Segment
-from .view import PartAddress, PartView, SegmentView
+from .view import PartAddress, PartView
 
 MIN_AVERAGE_S = 10
 """From here on a mean bit rate says more than what was planned."""
-
-
-@dataclass(slots=True, eq=False)
-class PublishedSegment:
-    """One rendition's rendering of a segment.
-
-    Each byte is held once: in its part while the segment grows, in the joined segment once all of it is there.
-    """
-
-    segment: Segment
-    generation: int
-    has_init: bool
-    parts: list[PartView] = field(default_factory=list)
-    size_bytes: int = 0
-    is_complete: bool = False
-    _chunks: list[bytes | None] = field(default_factory=list)  # None: promised; emptied when joined
-    _joined: tuple[bytes, Sequence[int]] | None = None  # with the offsets of the parts
-    _view: SegmentView | None = None
-
-    @property
-    def is_gap(self) -> bool:
-        """Whether all parts so far are gaps."""
-        return all(part.is_gap for part in self.parts)
-
-    @property
-    def is_promised(self) -> bool:
-        """Whether bytes are missing that are still to be made."""
-        return self._joined is None and None in self._chunks
-
-    @property
-    def has_bytes(self) -> bool:
-        """Whether anything of it has been made."""
-        return self.size_bytes > 0
-
-    def append(self, part: PartView, data: bytes | None) -> None:
-        """Add a part; the data of a gap is empty, that of a promise None."""
-        self.parts.append(part)
-        self._chunks.append(data)
-        self.size_bytes += len(data or b"")
-
-    def keep(self, index: int, part: PartView, data: bytes) -> None:
-        """Keep a promise; empty data makes the part a gap."""
-        self.parts[index] = part
-        self._chunks[index] = data
-        self.size_bytes += len(data)
-        self._view = None
-        self._join()
-
-    def give_up(self) -> None:
-        """Keep no promise any more: whoever waits for one need not."""
-        self._chunks = [chunk or b"" for chunk in self._chunks]
-
-    def complete(self) -> None:
-        """Take note that no part will follow."""
-        self.is_complete = True
-        self._join()
-
-    def data(self) -> bytes | None:
-        """Return the bytes of the complete segment; None for a gap, or while they are promised."""
-        return (self._joined[0] or None) if self._joined is not None else None
-
-    def part_data(self, index: int) -> bytes | None:
-        """Return the bytes of a part; None for a gap or a promise, or when there is no such part."""
-        if index >= len(self.parts):
-            return None
-        if self._joined is None:
-            return self._chunks[index] or None
-        data, offsets = self._joined
-        return data[offsets[index] : offsets[index + 1]] or None
-
-    def is_part_promised(self, index: int) -> bool:
-        """Tell whether a part is listed, and its bytes are still to be made."""
-        return self._joined is None and index < len(self._chunks) and self._chunks[index] is None
-
-    def _join(self) -> None:
-        chunks = [chunk for chunk in self._chunks if chunk is not None]
-        if self.is_complete and self._joined is None and len(chunks) == len(self._chunks):
-            self._joined = b"".join(chunks), tuple(accumulate(map(len, chunks), initial=0))
-            self._chunks = []
-
-    def view(self) -> SegmentView:
-        """Describe the segment as it is now."""
-        if self._view is not None:
-            return self._view
-        view = SegmentView(
-            msn=self.segment.msn,
-            generation=self.generation,
-            has_init=self.has_init,
-            program_date_time=self.segment.program_date_time,
-            is_discontinuity=self.segment.is_discontinuity,
-            is_complete=self.is_complete,
-            parts=tuple(self.parts),
-        )
-        if self.is_complete:
-            self._view = view
-        return view
 
 
 class Rendition:
@@ -121,10 +29,19 @@ class Rendition:
         first_msn: media sequence number of its first segment; others of the broadcast may have earlier ones.
         on_change: called after each change of what a playlist would show.
         is_late: whether others have media already.
+        archive: where segments go; None: they are in memory only.
+        past: what an earlier process has published of it.
     """
 
     def __init__(
-        self, name: str, first_msn: int, on_change: Callable[[Rendition], None], *, is_late: bool = False
+        self,
+        name: str,
+        first_msn: int,
+        on_change: Callable[[Rendition], None],
+        *,
+        is_late: bool = False,
+        archive: Archive | None = None,
+        past: RestoredRendition | None = None,
     ) -> None:
         self.name = name
         self.first_msn = first_msn
@@ -135,17 +52,33 @@ class Rendition:
         self.next_address: PartAddress | None = None
         """The part that will be published next, when it is known to come."""
         self.size_bytes = 0
+        """In memory."""
+        self.settled_msn = first_msn
+        """Media sequence number of the first segment that has not settled."""
+        self.losses = 0
+        """Rises when a segment that has settled becomes a gap."""
         self.peak_bps = 0
         """The highest bit rate of a segment so far."""
         self._total = (0, 0.0)
         self._on_change = on_change
-        self._segments: deque[PublishedSegment] = deque()
-        self._inits: dict[int, bytes] = {}
+        self._archive = archive
+        self._segments: deque[PublishedSegment] = deque(past.items if past is not None else ())
+        self._inits: dict[int, bytes] = past.inits if past is not None else {}
+        if past is not None:
+            self.first_msn = past.items[0].segment.msn
+            self.settled_msn = self.next_msn
+            for generation, track in past.tracks.items():
+                self.note_track(generation, track)
 
     @property
     def segments(self) -> deque[PublishedSegment]:
-        """Segments whose bytes are held, oldest first; the last one may be growing."""
+        """Segments that can be asked for, oldest first; the last one may be growing."""
         return self._segments
+
+    @property
+    def next_msn(self) -> int:
+        """Media sequence number behind its newest segment."""
+        return self._segments[-1].segment.msn + 1 if self._segments else self.first_msn
 
     @property
     def oldest_msn(self) -> int:
@@ -178,6 +111,11 @@ class Rendition:
         """Hold the initialization segment of a generation."""
         self._inits[generation] = data
         self.is_listed = True
+
+    def note_track(self, generation: int, track: Track) -> None:
+        """Have the track of a generation remembered for a later process."""
+        if self._archive is not None:
+            self._archive.ledger.note_track(self.name, generation, track)
 
     @property
     def has_had_tracks(self) -> bool:
@@ -218,9 +156,45 @@ class Rendition:
             return
         item.keep(index, part, data)
         self.size_bytes += len(data)
+        if item.is_settled and item.is_gap:
+            self._note_loss(item)
         if item.is_complete and not item.is_promised:
-            self._measure(item)
+            self._have_whole(item)
         self.changed()
+
+    async def load(self, item: PublishedSegment) -> bytes | None:
+        """Return the bytes of a complete segment, from memory or from disk; None for a gap, or while they are promised.
+
+        Raises:
+            CapacityError: the disk cannot be read at the moment.
+        """
+        data = item.data()
+        if data is not None or not item.is_stored or self._archive is None:
+            return data
+        data = await self._archive.read(self.name, item.generation, item.segment.msn)
+        if data is None and item.is_settled and self.item(item.segment.msn) is item:
+            item.lose()
+            self._note_loss(item)
+            self.changed()
+        return data
+
+    def settle_before(self, msn: int) -> int | None:
+        """Let go of the bytes of segments up to a media sequence number, in order, unless they are being written.
+
+        Returns:
+            The newest of those that could not be written, and are gaps now; None if there is none.
+        """
+        refused_msn = None
+        while self.settled_msn < msn and (item := self.item(self.settled_msn)) is not None:
+            if not item.may_settle:
+                break
+            refused_msn = self.settled_msn if item.is_refused else refused_msn
+            self.size_bytes -= item.held_bytes
+            item.settle()
+            if item.is_gap:
+                self._note(item)
+            self.settled_msn += 1
+        return refused_msn
 
     def finish(self) -> None:
         """Take note that nothing will follow."""
@@ -238,14 +212,28 @@ class Rendition:
         index = msn - self._segments[0].segment.msn if self._segments else -1
         return self._segments[index] if 0 <= index < len(self._segments) else None
 
+    def since(self, msn: int) -> Iterator[PublishedSegment]:
+        """Iterate over the segments from a media sequence number on."""
+        count = len(self._segments) - max(0, msn - self.oldest_msn)
+        return reversed(list(islice(reversed(self._segments), max(0, count))))
+
+    def between(self, begin: int, end: int) -> Iterator[PublishedSegment]:
+        """Iterate over the segments from one media sequence number up to another."""
+        return islice(self._segments, begin - self.oldest_msn, end - self.oldest_msn)
+
     def drop_oldest(self) -> None:
         """Give up the bytes of the oldest segment, and of init segments that nothing refers to any more."""
         item = self._segments.popleft()
         item.give_up()
-        self.size_bytes -= item.size_bytes
-        oldest = min((other.generation for other in self._segments), default=item.generation)
+        self.size_bytes -= item.held_bytes
+        self.settled_msn = max(self.settled_msn, item.segment.msn + 1)
+        if item.is_stored:
+            self._remove(item)
+        oldest = self._segments[0].generation if self._segments else item.generation
         for generation in [old for old in self._inits if old < oldest]:
             del self._inits[generation]
+            if self._archive is not None:
+                self._archive.ledger.forget_tracks(self.name, oldest)
 
     def changed(self) -> None:
         """Raise the version and tell it."""
@@ -255,7 +243,43 @@ class Rendition:
     def _complete(self, item: PublishedSegment) -> None:
         item.complete()
         if not item.is_promised:
-            self._measure(item)
+            self._have_whole(item)
+        if item.data() is None:
+            self._note(item)
+
+    def _have_whole(self, item: PublishedSegment) -> None:
+        self._measure(item)
+        data = item.data()
+        if self._archive is not None and data is not None:
+            written = partial(self._on_written, item)
+            self._archive.write(self.name, item.generation, item.segment.msn, data, written)
+
+    def _on_written(self, item: PublishedSegment, is_stored: bool) -> None:
+        if self.item(item.segment.msn) is not item:
+            if is_stored:
+                self._remove(item)
+            return
+        item.is_stored, item.is_refused = is_stored, not is_stored
+        if item.is_settled:  # it was made when its time in memory was over
+            self.size_bytes -= item.held_bytes
+            item.settle()
+            if not is_stored:
+                self._note_loss(item)
+                self.changed()
+                return
+        self._note(item)
+
+    def _note_loss(self, item: PublishedSegment) -> None:
+        self.losses += 1
+        self._note(item)
+
+    def _note(self, item: PublishedSegment) -> None:
+        if self._archive is not None:
+            self._archive.ledger.note(self.name, item)
+
+    def _remove(self, item: PublishedSegment) -> None:
+        if self._archive is not None:
+            self._archive.remove(self.name, item.generation, item.segment.msn, item.size_bytes)
 
     def _measure(self, item: PublishedSegment) -> None:
         seconds = sum(part.duration_s for part in item.parts)

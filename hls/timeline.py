@@ -7,6 +7,7 @@ are ticks of `CLOCK_HZ`. Pure: `now` is an argument.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from media.error import LocalStateError
@@ -16,6 +17,9 @@ from .config import HlsConfig
 
 MIN_PART_FILL = 0.85
 """A part below this share of the target is allowed only as a segment's last (rfc8216bis, 4.4.3.7)."""
+
+MANY_CUTS, RECENT_CUTS = 3, 10 * CLOCK_HZ
+"""One part that is cut by time is a lost frame, some in ten seconds are the source."""
 
 CUT_TOLERANCE = 0.1
 """Share of the segment target by which the next keyframe may pass it before an earlier one is taken."""
@@ -72,13 +76,16 @@ class Timeline:
     Args:
         config: lengths.
         checkpoint: of an earlier process; then the first segment carries a discontinuity.
+        past: the segments of that process that can still be asked for, the last one right before the checkpoint.
     """
 
-    def __init__(self, config: HlsConfig, checkpoint: Checkpoint | None = None) -> None:
+    def __init__(
+        self, config: HlsConfig, checkpoint: Checkpoint | None = None, past: Iterable[Segment] = ()
+    ) -> None:
         state = checkpoint or Checkpoint()
         self._config = config
         self._part = config.part_ticks
-        self._segments: deque[Segment] = deque()
+        self._segments = deque(past)
         self._generation = state.generation
         self._next_msn = state.next_msn
         self._discontinuities = state.discontinuity_sequence
@@ -90,7 +97,9 @@ class Timeline:
         self._step = 0
         self._last_cut_point = 0
         self._cut_interval = 0  # between the last two places to cut, 0 before the second one
-        self._anchor = (state.position, 0.0)
+        newest = self._segments[-1] if self._segments else None
+        self._anchor = (state.position, 0.0) if newest is None else (newest.start, newest.program_date_time)
+        self._cuts_by_time: deque[int] = deque(maxlen=MANY_CUTS)
         self.has_media = False
         """Whether a part has been closed since this object was made."""
 
@@ -98,6 +107,12 @@ class Timeline:
     def is_open(self) -> bool:
         """Whether a source is on the timeline."""
         return self._open is not None
+
+    @property
+    def is_cut_by_time(self) -> bool:
+        """Whether parts do not end where frames do, again and again: frames are too few, or come as they like."""
+        cuts = self._cuts_by_time
+        return len(cuts) == MANY_CUTS and self._position - cuts[0] < RECENT_CUTS
 
     @property
     def open_segment(self) -> Segment | None:
@@ -269,6 +284,8 @@ class Timeline:
         """
         while at - segment.end > self._part:
             fits = MIN_PART_FILL * self._part <= self._newest - segment.end <= self._part
+            if not fits:
+                self._cuts_by_time.append(at)
             self._close_part(segment, self._newest if fits else segment.end + self._part)
 
     def _close_part(self, segment: Segment, at: int) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class SegmentView:
     """Whether an initialization segment of this generation exists; without one all of it is a gap."""
     program_date_time: float
     """Of its start, in seconds since the epoch."""
+    start: int
+    """On the broadcast's timeline, in ticks: when its first picture is shown."""
     is_discontinuity: bool
     is_complete: bool
     parts: tuple[PartView, ...]
@@ -40,6 +44,14 @@ class SegmentView:
     def is_gap(self) -> bool:
         """Whether all of it is lost."""
         return all(part.is_gap for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class PastView:
+    """Segments in a row that have settled: what the playlist says of them does not change while this object lives."""
+
+    segments: tuple[SegmentView, ...]
+    duration_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +81,21 @@ class RenditionView:
     """Rises with every change."""
     media_sequence: int
     discontinuity_sequence: int
+    past: tuple[PastView, ...]
+    """What is listed before `segments`, in stretches that stay the same objects from version to version."""
     segments: tuple[SegmentView, ...]
+    """The newest ones."""
     hint: PartAddress | None
     """The part that comes next, when that is certain."""
     reports: tuple[Report, ...]
     is_ended: bool
     newest_msn: int
     """Of the broadcast's newest segment that has a part, on whichever rendition."""
+
+    @property
+    def listed(self) -> Iterator[SegmentView]:
+        """All segments that the playlist lists, oldest first."""
+        return chain(*(past.segments for past in self.past), self.segments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +131,5 @@ class MultivariantView:
 
     variants: tuple[VariantView, ...]
     audio: AudioView | None
+    has_keyframe_playlists: bool = True
+    """Whether rungs have I-frame playlists."""

@@ -15,7 +15,8 @@ from .cursor import Cursor
 from .fragment import FragmentSample, fragment
 from .initialization import video_init
 from .parameter_set import parameter_sets
-from .rendition import PublishedSegment, Rendition
+from .published import PublishedSegment
+from .rendition import Rendition
 from .timeline import Segment, Timeline
 from .view import PartView
 
@@ -141,15 +142,25 @@ class VideoWriter(Cursor[VideoTrack]):
         track = self.track_of(item.generation)
         if samples and track is not None and self.rendition.has_had_tracks:
             samples = [_with_sets(samples[0], track), *samples[1:]]
+        parts = self._whole_parts(segment, samples)
+        if item.is_settled:
+            whole = b"".join(data for _, data in parts)
+            duration_s = sum(part.duration_s for part, _ in parts)
+            parts = [(PartView(duration_s, is_independent=bool(whole), is_gap=not whole), whole)]
+        for index, (part, data) in enumerate(parts):
+            self.rendition.keep(item, index, part, data)
+
+    def _whole_parts(self, segment: Segment, samples: Sequence[Sample]) -> list[tuple[PartView, bytes]]:
+        """Package all of a closed segment; without samples its parts are gaps."""
+        parts = []
         starts = [segment.start, *segment.part_ends[:-1]]
-        for index, (start, end) in enumerate(zip(starts, segment.part_ends, strict=True)):
+        for start, end in zip(starts, segment.part_ends, strict=True):
             inside = [sample for sample in samples if start <= sample.dts < end]
             following = next((sample.dts for sample in samples if sample.dts >= end), segment.end)
             data = self._whole_part(inside, start, following) if samples else b""
             is_independent = any(sample.is_sync for sample in inside)
-            self.rendition.keep(
-                item, index, PartView((end - start) / CLOCK_HZ, is_independent, not data), data
-            )
+            parts.append((PartView((end - start) / CLOCK_HZ, is_independent, not data), data))
+        return parts
 
     def _whole_part(self, samples: Sequence[Sample], start: int, end: int) -> bytes:
         self._sequence += 1

@@ -9,10 +9,13 @@ from aiohttp.test_utils import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hls import playlist_body
 from hls.answer import accepts_gzip, parse_range
+from hls.auth_http import routes as auth_routes
 from hls.config import HlsConfig
-from hls.http import routes
+from hls.http import preview_routes, routes
 from hls.output import HlsOutput
+from hls.picture_http import routes as picture_routes
 from hls.writer import Sample
 from media.error import StreamError
 
@@ -271,14 +274,81 @@ class TestAnswers:
         self, client: Client, live: Driver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         calls: list[str] = []
-        original = gzip.compress
-        monkeypatch.setattr(gzip, "compress", lambda *a, **k: calls.append("x") or original(*a, **k))  # type: ignore[func-returns-value]
+        original = playlist_body._deflate
+        monkeypatch.setattr(playlist_body, "_deflate", lambda *a: calls.append("x") or original(*a))  # type: ignore[func-returns-value]
         for _ in range(5):
             assert (await client.get("/hls/live/720p/index.m3u8")).status == 200
         assert len(calls) == 1
         frames(live, 5 * S, 6 * S)
         await client.get("/hls/live/720p/index.m3u8")
         assert len(calls) == 2
+
+
+class Backstage(House):
+    """Shows the preview of `live` to whoever has the token `owner`."""
+
+    def check(self, stream_id: str, token: str | None) -> None:
+        if (stream_id, token) != ("live", "owner"):
+            raise StreamError("not_found", "no such stream")
+
+
+@pytest.mark.usefixtures("live")
+class TestPreview:
+    @pytest.fixture
+    async def backstage(self, aiohttp_client: ClientMaker, driver: Driver) -> Client:
+        app = web.Application()
+        app.add_routes(preview_routes(Backstage(driver.output), HlsConfig(target_duration_s=10)))
+        app.add_routes(picture_routes(House(driver.output), HlsConfig()))
+        app.add_routes(routes(House(driver.output), HlsConfig()))
+        app.add_routes(auth_routes(House(driver.output), Backstage(driver.output)))
+        return await aiohttp_client(app)
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "master.m3u8",
+            "720p/index.m3u8",
+            "audio/index.m3u8",
+            "720p/1-0.m4s",
+            "720p/1-2.1.m4s",
+            "720p/init-1.mp4",
+        ],
+    )
+    async def test_it_is_below_the_token_and_in_no_cache(self, backstage: Client, name: str) -> None:
+        shown = await backstage.get(f"/hls/live/~owner/preview/{name}")
+        assert shown.status == 200
+        public = await backstage.get(f"/hls/live/{name}")
+        assert public.headers["Cache-Control"].startswith("public")
+        assert shown.headers["Cache-Control"] == "private, no-store"
+        for path in ("live", "live/~other", "created/~owner", "unknown/~owner"):
+            hidden = await backstage.get(f"/hls/{path}/preview/{name}")
+            body = await problem(hidden, 404, "not_found")
+            assert body["detail"] == "no such stream"
+            assert hidden.headers["Cache-Control"] == "private, no-store"
+
+    async def test_its_playlists_have_constants_of_their_own(self, backstage: Client) -> None:
+        shown = await backstage.get("/hls/live/~owner/preview/720p/index.m3u8")
+        assert "#EXT-X-TARGETDURATION:10\n" in await shown.text()
+        public = await backstage.get("/hls/live/~owner/720p/index.m3u8")
+        assert "#EXT-X-TARGETDURATION:5\n" in await public.text()
+
+    async def test_what_a_preview_has_not_is_not_the_broadcasts(self, backstage: Client) -> None:
+        for name in ("720p/iframes.m3u8", "thumbnails/0.jpg", "720p/1-0.key.m4s", "manifest.mpd", "a/b/c"):
+            await problem(await backstage.get(f"/hls/live/~owner/preview/{name}"), 404, "not_found")
+
+    @pytest.mark.parametrize(
+        ("path", "status"),
+        [
+            ("/hls/live/~owner/preview/720p/1-0.m4s", 204),
+            ("/hls/live/~other/preview/720p/1-0.m4s", 403),
+            ("/hls/live/preview/master.m3u8", 403),
+            ("/hls/live/~other/720p/1-0.m4s", 204),
+            ("/hls/live/previews/1-0.m4s", 204),
+        ],
+    )
+    async def test_a_proxy_is_told_who_may_see_it(self, backstage: Client, path: str, status: int) -> None:
+        answer = await backstage.get("/hls-auth", headers={"X-Original-URI": path})
+        assert answer.status == status
 
 
 class TestLate:

@@ -10,7 +10,6 @@ from hls.audio_writer import AudioWriter
 from hls.config import HlsConfig
 from hls.directive import Directives, Target, find_target
 from hls.output import HlsOutput
-from hls.playlist import render_media, render_multivariant
 from hls.view import MultivariantView, Report
 from hls.writer import Sample, VideoWriter
 from media.aac import STEREO_48K, silent_frame
@@ -19,6 +18,7 @@ from media.packet import CLOCK_HZ, AudioTrack
 from media.timing import rescale
 
 from .conftest import NOW
+from .rendered import render_media, render_multivariant
 from .test_writer import OTHER, SOUND, STEP, TRACK, S, declare, run, shape, view_of
 
 

@@ -4,7 +4,6 @@ from fractions import Fraction
 import pytest
 
 from hls.config import HlsConfig
-from hls.playlist import render_media, render_multivariant
 from hls.view import (
     AudioView,
     MultivariantView,
@@ -15,6 +14,8 @@ from hls.view import (
     SegmentView,
     VariantView,
 )
+
+from .rendered import render_media, render_multivariant
 
 CONFIG = HlsConfig(target_duration_s=2, segment_s=1.0)
 HALF = PartView(0.5, is_independent=False, is_gap=False)
@@ -28,6 +29,7 @@ def segment(msn: int, *parts: PartView, **fields: object) -> SegmentView:
         generation=1,
         has_init=True,
         program_date_time=1_790_000_000.0 + msn,
+        start=msn * 90_000,
         is_discontinuity=False,
         is_complete=True,
         parts=parts or (KEY, HALF),
@@ -41,6 +43,7 @@ def rendition(*segments: SegmentView, **fields: object) -> RenditionView:
         version=1,
         media_sequence=segments[0].msn,
         discontinuity_sequence=0,
+        past=(),
         segments=segments,
         hint=None,
         reports=(),
@@ -166,6 +169,12 @@ def test_a_multivariant_playlist_word_for_word() -> None:
         '#EXT-X-STREAM-INF:BANDWIDTH=200000,AVERAGE-BANDWIDTH=150000,CODECS="avc1.64000c,mp4a.40.2",'
         'RESOLUTION=256x144,FRAME-RATE=25.000,AUDIO="audio",CLOSED-CAPTIONS=NONE',
         "144p/index.m3u8",
+        '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=6000000,CODECS="avc1.640028",RESOLUTION=1920x1080,'
+        'URI="1080p/iframes.m3u8"',
+        '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1500000,CODECS="avc1.64001f",RESOLUTION=854x480,'
+        'URI="480p/iframes.m3u8"',
+        '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=200000,CODECS="avc1.64000c",RESOLUTION=256x144,'
+        'URI="144p/iframes.m3u8"',
     ]
 
 

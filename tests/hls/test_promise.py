@@ -13,14 +13,14 @@ import pytest
 from hls.config import HlsConfig
 from hls.output import HlsOutput
 from hls.parameter_set import parameter_sets
-from hls.playlist import render_media, render_multivariant
-from hls.rendition import PublishedSegment
+from hls.published import PublishedSegment
 from hls.variant import VariantState
 from hls.writer import Sample, VideoWriter
 from media.error import CapacityError
 from media.nal import join_length_prefixed
 
 from .conftest import NOW, Clip, Driver, Tone
+from .rendered import render_media, render_multivariant
 from .test_writer import OTHER, STEP, TRACK, declare
 
 S = 90_000

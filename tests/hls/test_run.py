@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from hls.audio_writer import AudioWriter
 from hls.config import HlsConfig
 from hls.output import HlsOutput
-from hls.playlist import render_media
 from hls.writer import Sample, VideoWriter
 from media.aac import silent_frame
 
 from .boxes import read_fragments
 from .conftest import NOW, Clip, Driver
+from .rendered import render_media
 from .test_codecs import watch
 from .test_packaging import whole
 from .test_writer import SOUND, STEP, TRACK, S, declare, shape, view_of

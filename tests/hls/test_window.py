@@ -4,8 +4,10 @@ from itertools import pairwise
 
 import pytest
 
+from hls.archive import Archive
 from hls.config import HlsConfig
 from hls.output import HlsOutput
+from hls.restored import Restored
 from hls.timeline import Checkpoint
 from hls.view import RenditionView
 from hls.writer import Sample, VideoWriter
@@ -26,9 +28,14 @@ class Rungs:
     """A broadcast of two rungs with segments of 2 s and four frames a second."""
 
     def __init__(
-        self, config: HlsConfig = CONFIG, checkpoint: Checkpoint | None = None, size: int = 100
+        self,
+        config: HlsConfig = CONFIG,
+        checkpoint: Checkpoint | None = None,
+        size: int = 100,
+        archive: Archive | None = None,
+        past: Restored | None = None,
     ) -> None:
-        self.output = HlsOutput(config, checkpoint)
+        self.output = HlsOutput(config, checkpoint, archive, past)
         self.size = size
         self.timeline = self.output.timeline
         self.timeline.begin(self.timeline.position, NOW)
