@@ -14,7 +14,6 @@ from typing import Protocol
 import structlog
 
 from hls.output import HlsOutput
-from media.error import PeerError
 from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
 from transcode.slate import SlateRequest, SlateRung
 
@@ -25,6 +24,7 @@ from .intake import Intake
 from .interlude import Screen
 from .keyframe_memory import announces_keyframes
 from .last_gop import LastGop
+from .open_part import OpenPart
 from .plan import Tracks
 from .run import Run, VideoRun
 from .rungs import Rungs
@@ -37,8 +37,10 @@ START = 10 * CLOCK_HZ
 shown, and decoding times cannot be negative in fMP4."""
 
 MAX_OPEN_BYTES = 128 << 20
-"""Of video in the open part: five seconds at the highest bitrate that RTMP lets in. Media whose time hardly passes
-would pile up there."""
+"""Of video in the open part: five seconds at the highest bitrate that RTMP lets in."""
+
+UNEVEN = "Frames are too few, or too irregular, for low-latency parts"
+UNEVEN_REMEDY = "these are cut by time. Send a constant frame rate of 15 or more"
 
 RECONNECTING = "Reconnecting …"
 PAUSED = "Paused"
@@ -92,7 +94,7 @@ class Broadcast:
         self._last_gop = LastGop()
         self._caption = RECONNECTING
         self._last_received = 0.0
-        self._open_part = (0, 0)  # where it begins, and bytes of video that have come since
+        self._open_part = OpenPart(MAX_OPEN_BYTES)
         self._repaired = 0  # by the runs that are over
 
     @property
@@ -122,6 +124,10 @@ class Broadcast:
             found.append(f"{GAP_WARNING[0].upper()}{GAP_WARNING[1:]}.")
         if self.has_media and self.rungs.burden.reason is not None:
             found.append(self.rungs.burden.reason)
+        if self.has_media and self._timeline.is_cut_by_time:
+            found.append(f"{UNEVEN}: {UNEVEN_REMEDY}")
+        if self.output.archive_failure is not None:
+            found.append(f"Viewers can hardly rewind: {self.output.archive_failure}")
         if self.rungs.failure is not None:
             found.append(f"Only the source's own quality is available: {self.rungs.failure}")
         return found
@@ -229,16 +235,9 @@ class Broadcast:
         for packet in held:
             self.receive(packet)
 
-    def _count_open(self, size_bytes: int) -> None:
-        begin, before = self._open_part
-        frontier = self._timeline.frontier
-        self._open_part = frontier, size_bytes + (before if begin == frontier else 0)
-        if self._open_part[1] > MAX_OPEN_BYTES:
-            raise PeerError("the video has far too many bytes for its time")
-
     def _receive_on(self, run: Run, packet: Packet) -> None:
         if packet.is_video:
-            self._count_open(len(packet.data))
+            self._open_part.add(len(packet.data), self._timeline.frontier)
         if packet.is_video and packet.track_id == self._tracks.main_id:
             self._last_gop.receive(packet)
         if not run.receive(packet):

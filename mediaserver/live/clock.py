@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from media.error import PeerError
-from media.packet import CLOCK_HZ, Packet
+from media.packet import CLOCK_HZ, Packet, VideoTrack
+
+from .frame_grid import FrameGrid
 
 MAX_STEP_BACK = CLOCK_HZ // 4
 MAX_STEP_AHEAD = 3 * CLOCK_HZ
@@ -42,7 +44,8 @@ class SourceClock:
     """Maps one run of a source to the timeline.
 
     Video DTS are shifted so that DTS = PTS at each IDR picture: then parts and segments begin at the same times on
-    every rung, with and without B-frames. `lead` takes the shift back where samples are written.
+    every rung, with and without B-frames. `lead` takes the shift back where samples are written. Frames of a constant
+    rate are placed where it says (`frame_grid`).
 
     Args:
         at: timeline position, in ticks, of the first keyframe.
@@ -56,6 +59,7 @@ class SourceClock:
         self.lead = max(0, self._reorder)
         """Ticks by which the source decodes ahead of presentation, since it reorders pictures (B-frames)."""
         self._offset = self._audio_offset = at - first.dts - self._reorder
+        self._grid = FrameGrid(at, first.track.frame_rate if isinstance(first.track, VideoTrack) else None)
         self._last_source_dts = first.dts
         self._last_dts = at - 1
         self._step = CLOCK_HZ // 30
@@ -87,7 +91,10 @@ class SourceClock:
         composition = _composition(packet)
         if packet.is_keyframe:
             self._reorder = composition if self._has_closed_gops else min(self._reorder, composition)
-        dts = packet.dts + self._offset + self._reorder
+        raw = packet.dts + self._offset + self._reorder
+        dts = raw if raw <= self._last_dts else self._grid.add(raw)
+        if dts <= self._last_dts < raw:
+            dts = raw  # closer to the frame before than its rate allows
         if dts <= self._last_dts:
             dts = self._last_dts + 1
             self.repaired += 1
@@ -100,7 +107,8 @@ class SourceClock:
                 self._step = dts - self._last_dts
         self._last_source_dts = packet.dts
         self._last_dts = dts
-        return Times(dts, packet.dts + composition + self._offset)
+        pts = packet.dts + composition + self._offset
+        return Times(dts, dts if pts == raw else self._grid.nearest(pts))
 
     def audio(self, packet: Packet) -> Times | None:
         """Place an audio packet; None for one that lies nowhere near the video."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from fractions import Fraction
 
-from hls.output import AUDIO_BANDWIDTH_BPS, HlsOutput
+from hls.output import HlsOutput
+from hls.reader import AUDIO_BANDWIDTH_BPS
 from hls.writer import VideoWriter
 from media.aac import STEREO_48K
 from media.packet import AudioTrack, VideoTrack

@@ -22,7 +22,7 @@ def describe_media(session: Session | None, last_error: LastError | None) -> Map
         return facts | {"connected": False}
     broadcast = session.broadcast
     facts |= {"connected": True, "encoder": session.publication.encoder}
-    facts["warnings"] = _warnings(session.publication.health(), broadcast)
+    facts["warnings"] = _warnings(session.publication.health(), session)
     if broadcast is not None and broadcast.video is not None:
         video = broadcast.video
         facts |= {"codec": video.codec_string, "width": video.width, "height": video.height}
@@ -44,7 +44,7 @@ def describe_health(session: Session | None, last_error: LastError | None) -> Ma
         facts |= asdict(report) | {"since": publication.since}
     if broadcast is not None:
         facts |= _renditions(broadcast)
-    return facts | {"warnings": _warnings(report, broadcast)}
+    return facts | {"warnings": _warnings(report, session)}
 
 
 def _renditions(broadcast: Broadcast) -> Mapping[str, object]:
@@ -59,6 +59,10 @@ def _renditions(broadcast: Broadcast) -> Mapping[str, object]:
         "transcode": transcode | {"encoders_failed": list(stats.encoders_failed)},
         "rungs": [state._asdict() for state in broadcast.rungs.states()],
         "on_slate": broadcast.is_on_slate,
+        "rewind": {
+            "available_s": round(broadcast.output.rewind_s, 3),
+            "disk_bytes": broadcast.output.archived_bytes,
+        },
     }
 
 
@@ -67,11 +71,11 @@ def _cost(stats: TranscoderStats) -> float | None:
     return None if stats.base_cost is None else round(stats.base_cost + sum(stats.costs.values()), 3)
 
 
-def _warnings(report: HealthReport | None, broadcast: Broadcast | None) -> list[str]:
+def _warnings(report: HealthReport | None, session: Session) -> list[str]:
     """Join what the signal and the broadcast say; the same thing is said once, with the remedy."""
     said: dict[str, str] = {}
     _say(said, report.warnings if report is not None else ())
-    _say(said, broadcast.warnings if broadcast is not None else ())
+    _say(said, (session.preview if session.broadcast is None else session.broadcast).warnings)
     return list(said.values())
 
 

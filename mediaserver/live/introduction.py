@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from media.ending import end_task
 from media.error import TranscodeError
 from media.packet import VideoTrack
 
@@ -47,8 +48,7 @@ class Introduction:
     async def close(self) -> None:
         """Ask no more."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end_task(self._task)
 
     async def _ask(self) -> None:
         await asyncio.sleep(0)  # the rungs of one run become dormant one after the other

@@ -85,6 +85,12 @@ class Ladder:
         """Tell how a rung is made; None when no encoder fills it in this run."""
         return self._rungs[name].phase if name in self._carried else None
 
+    def spec_at(self, name: str, position: int) -> RungSpec | None:
+        """Say what a rung was at a place on the timeline, with its own preset; None when no encoder filled it."""
+        rung = self._rungs.get(name)
+        spec = rung.spec_at(position) if rung is not None else None
+        return replace(spec, preset=rung.own_preset) if rung is not None and spec is not None else None
+
     # Runs.
 
     def begin(self, spec: RungSpec, at: int) -> None:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from media.packet import VideoTrack
 from transcode.rung import RungSpec
 
-MAX_SPECS = 8
-"""What a rung has been, over the runs whose segments may still be asked for."""
+MAX_SPECS = 1000
+"""What a rung has been, each time that it changed with a run of the source: viewers rewind over hours."""
 
 
 class Phase(Enum):
@@ -53,6 +53,8 @@ class LadderRung:
     """Since when it is not to be made, on the ladder's clock."""
     awaited: set[int] = field(default_factory=set)
     """Segments that somebody has asked for too early to say who makes them, by media sequence number."""
+    began_at: int = 0
+    """Where the run began that it is part of, in ticks."""
     _specs: deque[tuple[int, RungSpec]] = field(default_factory=lambda: deque(maxlen=MAX_SPECS))
 
     @property
@@ -70,11 +72,6 @@ class LadderRung:
         """Whether parts can be promised."""
         return self.track is not None
 
-    @property
-    def began_at(self) -> int:
-        """Where it became what it is, in ticks."""
-        return self._specs[-1][0]
-
     def become(self, spec: RungSpec, at: int) -> None:
         """Take note of what it is in the run that begins at `at`; a preset that was made cheaper stays."""
         is_same = spec == replace(self.spec, preset=self.own_preset)
@@ -82,11 +79,13 @@ class LadderRung:
         if not is_same:
             self.spec = spec
             self.track = None
-        self._specs.append((at, self.spec))
+        self.began_at = at
+        if not self._specs or self._specs[-1][1] != self.spec:
+            self._specs.append((at, self.spec))
 
-    def spec_at(self, position: int) -> RungSpec:
-        """Return what it was at a place on the timeline."""
-        return next((spec for at, spec in reversed(self._specs) if at <= position), self.spec)
+    def spec_at(self, position: int) -> RungSpec | None:
+        """Return what it was at a place on the timeline, None before it began."""
+        return next((spec for at, spec in reversed(self._specs) if at <= position), None)
 
     def comes_live(self, start: int) -> bool:
         """Tell whether encoders at work deliver the segment that begins at `start`."""

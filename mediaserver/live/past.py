@@ -8,7 +8,7 @@ from typing import Protocol
 
 import structlog
 
-from hls.rendition import PublishedSegment
+from hls.published import PublishedSegment
 from hls.writer import Sample, VideoWriter
 from media.error import CapacityError, MediaServerError
 from media.packet import VideoTrack
@@ -103,7 +103,7 @@ class Past:
         request = RenderRequest(
             f"{self._stream_id}/{writer.rendition.name}/{source.generation}-{segment.msn}",
             track,
-            stored_packets(track, writer.rendition, source),
+            await stored_packets(track, writer.rendition, source),
             spec,
             segment.start,
             segment.end,
@@ -116,7 +116,7 @@ class Past:
         for name in self._declared.renditions:
             writer = self._declared.writers[name]
             item = writer.rendition.item(msn)
-            if name == spec.name or item is None or item.is_promised or not item.data():
+            if name == spec.name or item is None or not item.is_available:
                 continue
             track = writer.track_of(item.generation)
             if track is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hls.output import HlsOutput
-from hls.rendition import PublishedSegment
+from hls.published import PublishedSegment
 from transcode.render import Priority
 
 from .declaration import Declaration
@@ -72,10 +72,18 @@ class Promises:
         return is_tail or not rung.is_known or not segment.is_closed
 
     def _make(self, rung: LadderRung, msn: int) -> None:
-        item = self._declared.writers[rung.name].rendition.item(msn)
-        if item is not None and _is_open_promise(item) and not rung.comes_live(item.segment.start):
-            priority = Priority.LIVE if self.is_near(msn) else Priority.REWIND
-            self._past.make(rung.spec_at(item.segment.start), item, priority)
+        writer = self._declared.writers[rung.name]
+        item = writer.rendition.item(msn)
+        if item is None or not _is_open_promise(item) or rung.comes_live(item.segment.start):
+            return
+        spec = rung.spec_at(item.segment.start)
+        if spec is None and writer.track_of(item.generation) == rung.track:
+            spec = rung.spec  # an earlier process has promised it
+        if spec is None:
+            writer.keep(item, [])
+            return
+        priority = Priority.LIVE if self.is_near(msn) else Priority.REWIND
+        self._past.make(spec, item, priority)
 
     async def _wait(self, name: str, msn: int) -> None:
         await self._output.wait(name, msn, None, self._output.config.hold_limit_s)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import structlog
 
 from hls.output import HlsOutput
+from hls.writer import VideoWriter
 from media.packet import AudioTrack, Packet, VideoTrack
 from transcode.cost import decode_cost, encode_cost
 from transcode.port import TranscoderStats
@@ -97,6 +98,15 @@ class Rungs:
     def names(self) -> list[str]:
         """The rungs of this broadcast, best first."""
         return list(self._declared.renditions)
+
+    @property
+    def writers(self) -> Mapping[str, VideoWriter]:
+        """Their HLS side, by name."""
+        return self._declared.writers
+
+    def spec_at(self, name: str, position: int) -> RungSpec | None:
+        """Say how encoders fill a rung at a place on the timeline, None when they do not."""
+        return self._ladder.spec_at(name, position)
 
     @property
     def is_copying(self) -> bool:

@@ -22,6 +22,7 @@ from .intake import MAX_TRACKS
 from .keyframe_memory import KeyframeHabit
 from .load import Load
 from .loudness import LoudnessMeter, Measure
+from .preview import Preview
 from .takeover import Takeovers
 from .throttle import Throttle
 
@@ -37,13 +38,13 @@ HELD_BACK = "The media comes faster than it plays and is held back: send files i
 
 @dataclass(frozen=True, slots=True)
 class Graces:
-    """How long a live stream waits for its encoder before it ends, in seconds."""
+    """How long a live stream waits for its encoder before it ends, in seconds; None: until its owner ends it."""
 
-    reconnect_s: float
+    reconnect_s: float | None
     """After a lost connection."""
-    stop_s: float
+    stop_s: float | None
     """After the encoder stopped in order."""
-    start_s: float
+    start_s: float | None
     """For its first encoder."""
 
 
@@ -164,7 +165,9 @@ class Session:
         graces: how long to wait for an encoder.
         on_expired: called once, with a sentence, when a grace has passed.
         on_error: called with a sentence for the streamer whenever an encoder is refused or lost.
+        on_lost: called with a sentence when a broadcast has lost its encoder and waits for it.
         load: says whether this process keeps up.
+        preview: shows what comes before the start.
         clock: seconds, never stepping back.
     """
 
@@ -175,15 +178,19 @@ class Session:
         graces: Graces,
         on_expired: Callable[[str], None],
         on_error: Callable[[str], None],
+        on_lost: Callable[[str], None],
         load: Load,
+        preview: Preview,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stream_id = stream_id
         self._graces = graces
         self._on_expired = on_expired
         self._on_error = on_error
+        self._on_lost = on_lost
         self.clock = clock
         self.load = load
+        self.preview = preview
         self._takeovers = Takeovers()
         self._log = log.bind(stream_id=stream_id)
         self._timer: asyncio.TimerHandle | None = None
@@ -206,6 +213,7 @@ class Session:
         if self.broadcast is not None:
             return
         self.broadcast = make_broadcast()
+        self.preview.end()
         if self.publication is not None:
             publication = self.publication
             self.broadcast.begin_source(
@@ -231,13 +239,19 @@ class Session:
             self._on_error(f"another encoder ({publication.peer}) has connected with this key and taken over")
             previous.kick("another encoder has connected with the same stream key and has taken over")
         self._stop_waiting()
-        if self.broadcast is not None:
+        if self.broadcast is None:
+            self.preview.begin()
+        else:
             self.broadcast.begin_source(may_copy=publication.suits_copy())
         self._log.info("publisher connected", peer=publication.peer, encoder=publication.encoder)
 
     def receive(self, publication: Publication, packet: Packet) -> None:
         """Take a packet of the current publisher; a preview's packets are not part of the broadcast."""
-        if publication is self.publication and self.broadcast is not None and not self.is_ended:
+        if publication is not self.publication or self.is_ended:
+            return
+        if self.broadcast is None:
+            self.preview.receive(packet)
+        else:
             repaired = self.broadcast.repaired
             self.broadcast.receive(packet)
             if self.broadcast.repaired > repaired:
@@ -245,8 +259,8 @@ class Session:
 
     def expect_tracks(self, publication: Publication, count: int) -> None:
         """Learn how many video tracks the current publisher says that it sends."""
-        if publication is self.publication and self.broadcast is not None:
-            self.broadcast.expect_tracks(count)
+        if publication is self.publication:
+            (self.preview if self.broadcast is None else self.broadcast).expect_tracks(count)
 
     def detach(self, publication: Publication, clean: bool, reason: str) -> None:
         """Take note that a publisher has gone; the broadcast waits for the next one."""
@@ -256,12 +270,15 @@ class Session:
         if not clean:
             self._on_error(reason)
         self._log.info("publisher gone", peer=publication.peer, clean=clean, reason=reason)
+        if self.broadcast is None:
+            self.preview.end()
         if self.broadcast is None or self.is_ended:
             return
         if clean:
             self._wait(self._graces.stop_s, "the encoder stopped")
         else:
             self._wait(self._graces.reconnect_s, "the encoder was lost and did not come back")
+            self._on_lost(reason)
         self.broadcast.end_source(PAUSED if clean else RECONNECTING)
 
     async def end(self, reason: str) -> None:
@@ -273,11 +290,14 @@ class Session:
         publication, self.publication = self.publication, None
         if publication is not None:
             publication.kick(f"the stream has ended: {reason}")
+        self.preview.end()
         if self.broadcast is not None:
             await self.broadcast.finish()
 
-    def _wait(self, seconds: float, reason: str) -> None:
+    def _wait(self, seconds: float | None, reason: str) -> None:
         self._stop_waiting()
+        if seconds is None:
+            return
         self._log.info("waiting for the encoder", seconds=seconds)
         self._timer = asyncio.get_running_loop().call_later(seconds, self._on_expired, reason)
 

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import structlog
 
 from control_api.playback import PlaybackSigner
 from control_api.service import StreamService
-from control_api.store import StreamQuery
-from control_api.stream import Identity, Status, Stream
+from control_api.stream import Status, Stream
+from hls.archive import Archives
 from hls.config import HlsConfig
 from hls.output import HlsOutput
-from media.error import StreamError
+from hls.shared_cache import SharedCache
+from media.error import CapacityError, StreamError
 from rtmp.port import PublishRequest
 from transcode.governor import Governor
 from transcode.loudness_probe import LoudnessProbe
+from transcode.picture_probe import PictureProbe
 from transcode.supervisor import WorkerPool
 
+from .access import AccessRules, Audience
 from .broadcast import Broadcast
 from .burden import Burden
 from .checkpoint import CheckpointStore
@@ -34,9 +38,13 @@ from .keyframe_memory import KeyframeMemory
 from .last_error import LastErrors
 from .load import Load
 from .past import SegmentRenderer
+from .pictures import MAX_BYTES, PictureCache, Pictures
+from .preview import Preview, preview_config
+from .previews import Previews
 from .rungs import Rungs
 from .session import Graces, Publication, Session
 from .steward import Steward, usable_cores
+from .stored_past import StoredPasts
 
 log = structlog.get_logger(__name__)
 
@@ -45,9 +53,6 @@ ENDED_KEPT = 20
 
 ENDED_BYTES = 512 << 20
 """Media that they hold in memory together; the newest one stays in any case."""
-
-MAX_STREAMS = 1_000_000
-"""How many streams are taken note of at the start; the store holds them in memory as well."""
 
 
 class Stage:
@@ -63,6 +68,7 @@ class Stage:
         slate_after_s: how long players wait for a lost encoder before they see a slate.
         playback: verifies the tokens in addresses of private streams.
         wall_clock: seconds since the epoch.
+        archives: where segments go that viewers can rewind to; None: they stay in memory for a minute.
     """
 
     def __init__(
@@ -77,6 +83,7 @@ class Stage:
         slate_after_s: float,
         playback: PlaybackSigner,
         wall_clock: Callable[[], float],
+        archives: Archives | None = None,
     ) -> None:
         self.config = config
         self._pool = pool
@@ -89,12 +96,18 @@ class Stage:
         self._last_errors = LastErrors(wall_clock)
         self._keyframes = KeyframeMemory()
         self._probe = LoudnessProbe(pool)
+        self._drawer = PictureProbe(pool)
+        self._pictures: PictureCache = SharedCache(MAX_BYTES)
         self._load = Load()
         self.steward = Steward(Governor(usable_cores()), self._burdens, lambda: self._load.late_s)
         self._wall_clock = wall_clock
-        self._playback = playback
+        self._pasts = StoredPasts(archives)
+        if archives is not None:
+            archives.relieve = self._forget_oldest_ended
         self._service: StreamService | None = None
-        self._is_private: dict[str, bool] = {}
+        self._access = AccessRules(playback, wall_clock)
+        self.preview_config = preview_config(config)
+        self.previews = Previews(self._access, self._preview)
         self._sessions: dict[str, Session] = {}
         self._ended: OrderedDict[str, HlsOutput] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -110,11 +123,13 @@ class Stage:
         self._load.start()
         self.steward.start()
         service.watch(self._note)
-        everyone = Identity("", is_admin=True)
-        for stream in await service.list_streams(StreamQuery(viewer=everyone, limit=MAX_STREAMS)):
+        for stream in await service.open_streams():
             self._note(stream)
-        for stream in await service.live_streams():
+        live_streams = await service.live_streams()
+        await self._pasts.sweep([stream.id for stream in live_streams])
+        for stream in live_streams:
             log.info("taking up a live stream", stream_id=stream.id)
+            await self._pasts.load(stream.id)
             self._go_live(stream, resumed=True)
 
     async def close(self) -> None:
@@ -123,8 +138,13 @@ class Stage:
         endings = [session.end("the server stops") for session in self._sessions.values()]
         await asyncio.gather(*self._tasks, *endings, return_exceptions=True)
         self._probe.close()
+        self._drawer.close()
         await self._checkpoints.close()
         self._load.close()
+
+    def report_viewers(self, audience: Audience) -> None:
+        """Tell `audience` from now on whose playback tokens media is asked for with."""
+        self._access.report_to(audience)
 
     # The RTMP room's gate.
 
@@ -138,7 +158,9 @@ class Stage:
             raise StreamError("starting", "The server is starting. Try again in a moment.")
         stream_id = None
         try:
-            stream_id = (await self._service.authorize_publish(request.app, request.stream_key)).id
+            stream = await self._service.authorize_publish(request.app, request.stream_key)
+            self._note(stream)
+            stream_id = stream.id
             return await self._admit(self._service, stream_id, request, kick)
         except StreamError as refusal:
             if known := stream_id or refusal.stream_id:
@@ -181,7 +203,7 @@ class Stage:
         if session.broadcast is not None:
             self._ended[stream_id] = session.broadcast.output
         else:
-            self._is_private.pop(stream_id, None)
+            self._access.forget(stream_id)
         try:
             await session.end(reason)
         finally:
@@ -196,11 +218,7 @@ class Stage:
         Raises:
             StreamError: `not_found`, which says nothing about streams that the viewer may not know of.
         """
-        is_private = self._is_private.get(stream_id)
-        if is_private is None or (is_private and token is None):
-            raise StreamError("not_found", "There is no such stream.")
-        if is_private and token is not None:
-            self._playback.verify(stream_id, token, self._wall_clock())
+        self._access.check(stream_id, token)
 
     def find(self, stream_id: str) -> HlsOutput | None:
         """Find the HLS side of a broadcast, also for a while after its end."""
@@ -226,19 +244,27 @@ class Stage:
         """Keep what delivery has to know of a stream, so that it asks no database."""
         is_known = stream.id in self._sessions or stream.id in self._ended
         if stream.status in (Status.CANCELLED, Status.ENDED) and not is_known:
-            self._is_private.pop(stream.id, None)
+            self._access.forget(stream.id)
         else:
-            self._is_private[stream.id] = stream.is_private
+            self._access.note(stream)
 
     def _is_over(self, stream_id: str) -> bool:
-        return stream_id in self._ended or stream_id not in self._is_private
+        return stream_id in self._ended or stream_id not in self._access
 
     def _forget_ended(self) -> None:
         while len(self._ended) > ENDED_KEPT or (
             len(self._ended) > 1 and sum(output.size_bytes for output in self._ended.values()) > ENDED_BYTES
         ):
-            stream_id, _ = self._ended.popitem(last=False)
-            self._is_private.pop(stream_id, None)
+            self._forget_oldest_ended()
+
+    def _forget_oldest_ended(self) -> bool:
+        """Forget the broadcast that ended first, also on disk; tell whether there was one."""
+        if not self._ended:
+            return False
+        stream_id, _ = self._ended.popitem(last=False)
+        self._access.forget(stream_id)
+        self._pasts.forget(stream_id)
+        return True
 
     def _go_live(self, stream: Stream, *, resumed: bool = False) -> None:
         self._session(stream.id).go_live(lambda: self._make_broadcast(stream), resumed=resumed)
@@ -251,12 +277,18 @@ class Stage:
                 graces=self._graces,
                 on_expired=lambda reason: self._expire(stream_id, reason),
                 on_error=lambda message: self._last_errors.note(stream_id, message),
+                on_lost=lambda reason: self._tell_lost(stream_id, reason),
                 load=self._load,
+                preview=Preview(stream_id, self.preview_config, self._wall_clock),
             )
         return session
 
+    def _preview(self, stream_id: str) -> Preview | None:
+        session = self._sessions.get(stream_id)
+        return session.preview if session is not None else None
+
     def _make_broadcast(self, stream: Stream) -> Broadcast:
-        output = HlsOutput(self.config, self._checkpoints.load(stream.id))
+        output = self._pasts.make_output(stream.id, self.config, self._checkpoints.load(stream.id))
         rungs = Rungs(
             stream.id,
             output,
@@ -265,6 +297,14 @@ class Stage:
             wanted=self._wanted,
             renderer=self._renderer,
             admit=partial(self.steward.admits, stream.id),
+        )
+        Pictures(
+            stream.id,
+            output,
+            rungs,
+            draw=self._drawer.draw,
+            renderer=self._renderer,
+            cache=self._pictures,
         )
 
         def keep_position() -> None:
@@ -279,18 +319,25 @@ class Stage:
             on_segment=keep_position,
         )
 
+    def _tell_lost(self, stream_id: str, reason: str) -> None:
+        if self._service is not None:
+            self._do("tell of a lost encoder", stream_id, self._service.publisher_lost(stream_id, reason))
+
     def _expire(self, stream_id: str, reason: str) -> None:
-        if self._service is None:
-            return
-        log.info("stream ends by itself", stream_id=stream_id, reason=reason)
-        task = asyncio.create_task(self._end_expired(self._service, stream_id, reason))
+        if self._service is not None:
+            log.info("stream ends by itself", stream_id=stream_id, reason=reason)
+            self._do("end the stream", stream_id, self._service.end(stream_id, reason))
+
+    def _do(self, what: str, stream_id: str, call: Coroutine[Any, Any, object]) -> None:
+        """Have the control plane do something that nobody waits for."""
+        task = asyncio.create_task(self._tried(what, stream_id, call))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _end_expired(self, service: StreamService, stream_id: str, reason: str) -> None:
+    async def _tried(self, what: str, stream_id: str, call: Coroutine[Any, Any, object]) -> None:
         try:
-            await service.end(stream_id, reason)
-        except StreamError as error:
-            log.warning("stream could not be ended", stream_id=stream_id, error=error.detail)
+            await call
+        except (StreamError, CapacityError) as error:
+            log.warning("the control plane refuses", what=what, stream_id=stream_id, error=error.detail)
         except Exception:
-            log.exception("stream could not be ended", stream_id=stream_id)
+            log.exception("the control plane failed", what=what, stream_id=stream_id)
