@@ -34,18 +34,31 @@ class Addresses:
 
     def hls(self, request: web.Request, stream_id: str, token: str | None = None) -> str:
         """Make the address of the multivariant playlist, with a playback token for private streams."""
-        base = (self.hls_base_url or f"{_origin(request)}/hls").rstrip("/")
-        return f"{base}/{stream_id}/~{token}/master.m3u8" if token else f"{base}/{stream_id}/master.m3u8"
+        return f"{self._hls_folder(request, stream_id, token)}/master.m3u8"
+
+    def preview(self, request: web.Request, stream_id: str, token: str) -> str:
+        """Make the address of the multivariant playlist that shows what arrives before the start."""
+        return f"{self._hls_folder(request, stream_id, token)}/preview/master.m3u8"
 
     def webrtc(self, request: web.Request, stream_id: str) -> str:
         """Make the WHEP address."""
         base = self.webrtc_base_url or f"{_origin(request)}/webrtc"
         return f"{re.sub('^ws', 'http', base).rstrip('/')}/{stream_id}"
 
+    def _hls_folder(self, request: web.Request, stream_id: str, token: str | None) -> str:
+        base = (self.hls_base_url or f"{_origin(request)}/hls").rstrip("/")
+        return f"{base}/{stream_id}/~{token}" if token else f"{base}/{stream_id}"
+
 
 def host_name(request: web.Request) -> str:
     """Give the host that the client asked, without its port; an IPv6 address keeps its brackets."""
     return _split(request)[0]
+
+
+def name_in(host: str) -> str | None:
+    """Give the name in a Host header, None when it names no host."""
+    match = _HOST.fullmatch(host)
+    return match[1] if match else None
 
 
 def has_good_host(request: web.Request) -> bool:

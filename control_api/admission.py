@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from control_api.store import Store, StreamQuery
-from control_api.stream import Identity, Status, Stream
+from control_api.key import CHANNEL_PREFIX
+from control_api.store import Store, StreamStore
+from control_api.stream import Status, Stream
 from media.error import StreamError
 
 APP = "live"
@@ -14,9 +15,6 @@ APP = "live"
 
 EARLY = timedelta(minutes=30)
 """A channel key opens a scheduled stream so long before its time."""
-
-MAX_STREAMS = 1000
-"""How many streams of one user are looked through for a channel key."""
 
 _OVER = {
     Status.ENDED: ("already_ended", "This stream has ended. Create a new stream and use its key."),
@@ -42,12 +40,13 @@ async def admit(store: Store, app: str, stream_key: str, now: datetime) -> Strea
             for the person at the encoder.
     """
     _check_app(app, stream_key)
-    stream = await store.get_by_key(stream_key)
-    if stream is None:
+    if stream_key.startswith(CHANNEL_PREFIX):
         user_id = await store.user_by_channel_key(stream_key)
-        if user_id is None:
-            _refuse("unknown_key", "This stream key is not known. Copy it again from your stream's page.")
-        stream = await _choose(store, user_id, now)
+        stream = None if user_id is None else await _choose(store, user_id, now)
+    else:
+        stream = await store.get_by_key(stream_key)
+    if stream is None:
+        _refuse("unknown_key", "This stream key is not known. Copy it again from your stream's page.")
     if stream.status in _OVER:
         code, detail = _OVER[stream.status]
         raise StreamError(code, detail, stream.id)
@@ -62,21 +61,11 @@ def _check_app(app: str, stream_key: str) -> None:
         _refuse("unknown_app", "There is no such application. Publish to rtmp://HOST/live/STREAM_KEY.")
 
 
-async def _choose(store: Store, user_id: str, now: datetime) -> Stream:
-    everything = Identity("", is_admin=True)
-    streams = await store.find(StreamQuery(viewer=everything, user_id=user_id, limit=MAX_STREAMS))
-    for status in (Status.LIVE, Status.CREATED):
-        for stream in streams:
-            if stream.status is status:
-                return stream
-    soon = [
-        s
-        for s in streams
-        if s.status is Status.SCHEDULED and s.scheduled_at and s.scheduled_at <= now + EARLY
-    ]
-    if not soon:
+async def _choose(store: StreamStore, user_id: str, now: datetime) -> Stream:
+    stream = await store.publishable(user_id, now + EARLY)
+    if stream is None:
         _refuse("no_stream", "You have no stream to publish to. Create one, then connect again.")
-    return max(soon, key=lambda stream: stream.scheduled_at or now)
+    return stream
 
 
 def _refuse(code: str, detail: str) -> NoReturn:

@@ -10,8 +10,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, ValidationError
 
 from control_api.problem import Fault, ProblemError
-from control_api.stream import Identity
-from control_api.token import TokenError, TokenSigner, is_user_id
+from control_api.stream import Identity, is_stream_id
+from control_api.token import TokenError, TokenVerifier, is_user_id
 from media.error import StreamError
 
 MAX_BODY = 256 * 1024
@@ -19,8 +19,6 @@ MAX_BODY = 256 * 1024
 
 MAX_FAULTS = 20
 """So many faults are told at once; more help nobody."""
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -36,6 +34,7 @@ class Call:
     def __init__(self, request: web.Request, identity: Identity | None) -> None:
         self.request = request
         self.identity = identity
+        self._data: bytes | None = None
 
     @property
     def user(self) -> Identity:
@@ -56,7 +55,7 @@ class Call:
             StreamError: `not_found`, since no stream has an id that is no UUID.
         """
         stream_id = self.request.match_info["id"].lower()
-        if not _UUID.fullmatch(stream_id):
+        if not is_stream_id(stream_id):
             raise StreamError("not_found", "There is no such stream.")
         return stream_id
 
@@ -71,6 +70,11 @@ class Call:
         if not is_user_id(user_id):
             raise StreamError("invalid", "user_id: 1 to 128 characters, none of them a control character.")
         return self.user.user_id if user_id == "me" else user_id
+
+    @property
+    def address(self) -> str | None:
+        """Where the request comes from, as far as this server can see."""
+        return self.request.remote
 
     @property
     def wanted_revision(self) -> int | None:
@@ -93,11 +97,11 @@ class Call:
         Raises:
             ProblemError: 400 no JSON, 413 too large, 422 does not fit.
         """
-        return parse_body(await self._read(), model)
+        return parse_body(await self.read(), model)
 
     async def optional_body(self, model: type[Model]) -> Model:
         """Read the body like `body`; an empty one stands for `{}`."""
-        return parse_body(await self._read() or b"{}", model)
+        return parse_body(await self.read() or b"{}", model)
 
     def query(self, model: type[Model]) -> Model:
         """Read the query as the shape of `model`.
@@ -109,6 +113,16 @@ class Call:
             return model.model_validate(dict(self.request.query))
         except ValidationError as error:
             raise misfit("The query", error) from None
+
+    async def read(self) -> bytes:
+        """Read the body.
+
+        Raises:
+            ProblemError: 400 it does not arrive, 413 too large.
+        """
+        if self._data is None:
+            self._data = await self._read()
+        return self._data
 
     async def _read(self) -> bytes:
         length = self.request.content_length
@@ -124,7 +138,7 @@ class Call:
         raise ProblemError(413, "too_large", f"The body is larger than {MAX_BODY // 1024} KiB.")
 
 
-def identify(request: web.Request, signer: TokenSigner) -> Identity | None:
+async def identify(request: web.Request, verifier: TokenVerifier) -> Identity | None:
     """Find out who asks.
 
     Returns:
@@ -132,12 +146,13 @@ def identify(request: web.Request, signer: TokenSigner) -> Identity | None:
 
     Raises:
         ProblemError: 401, there is a token, and it is bad: nobody is quietly taken for somebody else.
+        CapacityError: whether it is bad cannot be known at the moment.
     """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         return None
     try:
-        return signer.verify(token.strip())
+        return await verifier.verify(token.strip())
     except TokenError as error:
         raise unauthorized(str(error), error="invalid_token") from None
 

@@ -84,6 +84,13 @@ class RungHealth(BaseModel):
     )
 
 
+class RewindHealth(BaseModel):
+    """How far viewers can rewind."""
+
+    available_s: float = Field(description="From the newest picture back, at present.")
+    disk_bytes: int = Field(description="What that takes on disk, all qualities together.")
+
+
 class LastError(BaseModel):
     """Why an encoder was turned away or lost."""
 
@@ -115,6 +122,7 @@ class StreamHealthAnswer(BaseModel):
     transcode: TranscodeHealth = Field(default_factory=TranscodeHealth, description="The codec worker.")
     rungs: list[RungHealth] = Field(default_factory=list, description="The qualities, best first.")
     on_slate: bool = Field(False, description="Whether viewers see the slate of a lost encoder.")
+    rewind: RewindHealth | None = Field(None, description="Null before the start.")
     warnings: list[str] = Field(
         default_factory=list, description="What is wrong, with the remedy, for people."
     )

@@ -40,13 +40,24 @@ def host_middleware(allowed: Sequence[str]) -> Middleware:
 
 
 def _is_allowed(request: web.Request, names: Sequence[str]) -> bool:
-    host = host_name(request).lower().strip("[]").removesuffix(".")
+    local = request.transport.get_extra_info("sockname") if request.transport else None
+    return is_allowed_host(host_name(request), local[0] if isinstance(local, tuple) else None, names)
+
+
+def is_allowed_host(host: str, local: str | None, names: Sequence[str]) -> bool:
+    """Tell whether this server answers to a name.
+
+    Args:
+        host: without a port.
+        local: the address that the connection came to, None for a Unix socket.
+        names: as `host_middleware`, in lower case.
+    """
+    host = host.lower().strip("[]").removesuffix(".")
     if names:
         return any(_matches(host, name) for name in names)
-    local = request.transport.get_extra_info("sockname") if request.transport else None
-    if not isinstance(local, tuple):
+    if local is None:
         return True  # a Unix socket is local
-    address = _address(local[0])
+    address = _address(local)
     return address is None or address.is_private or address.is_loopback or _address(host) == address
 
 

@@ -9,22 +9,23 @@ from typing import Any
 
 from aiohttp import web
 
+from control_api import notice_http
 from control_api.address import Addresses
+from control_api.chat_route import ChatRoutes
+from control_api.moderation_route import ModerationRoutes
 from control_api.openapi import openapi
+from control_api.plane import ControlPlane
 from control_api.playback import PlaybackSigner
-from control_api.route import bind
-from control_api.service import StreamService
+from control_api.route import bind_all
 from control_api.status_route import Check, StatusRoutes
 from control_api.stream_route import StreamRoutes
-from control_api.token import TokenSigner
-from control_api.user import UserService
 from control_api.user_route import UserRoutes
+from control_api.viewer_route import ViewerRoutes
+from control_api.webhook_route import WebhookRoutes
 
 
 def routes(
-    service: StreamService,
-    users: UserService,
-    signer: TokenSigner,
+    plane: ControlPlane,
     playback: PlaybackSigner,
     addresses: Addresses,
     *,
@@ -36,9 +37,7 @@ def routes(
     """Make the routes. They need `control_api.problem.problem_middleware` around them.
 
     Args:
-        service: streams.
-        users: follows and channel keys.
-        signer: verifies access tokens.
+        plane: does what is asked.
         playback: signs the addresses of private streams.
         addresses: what answers tell.
         checks: for `/readyz`, by name.
@@ -46,15 +45,27 @@ def routes(
         extra_paths: OpenAPI path items of routes that other rooms serve.
         clock: Unix time.
     """
-    table = [
-        *StreamRoutes(service, addresses, playback, clock).table(),
-        *UserRoutes(users, addresses).table(),
-        *StatusRoutes(checks).table(),
-    ]
-    document = json.dumps(openapi(table, version, extra_paths)).encode()
+    viewers = plane.attendance.viewers
+    tables = {
+        "Streams": StreamRoutes(
+            plane.streams, addresses, playback, plane.audit, clock, viewers=viewers
+        ).table(),
+        "Viewers": ViewerRoutes(plane.attendance, addresses, playback, clock).table(),
+        "Chat": ChatRoutes(plane.chat).table(),
+        "Moderation": ModerationRoutes(plane.moderation).table(),
+        "Users": UserRoutes(plane.users, addresses, plane.audit).table(),
+        "Webhooks": WebhookRoutes(plane.announcements).table(),
+        "Server": StatusRoutes(checks).table(),
+    }
+    table = [route for routes in tables.values() for route in routes]
+    document = json.dumps(openapi(tables, version, {**notice_http.paths(), **(extra_paths or {})})).encode()
 
     async def description(_: web.Request) -> web.Response:
         headers = {"Cache-Control": "no-cache", "Access-Control-Allow-Origin": "*"}
         return web.Response(body=document, content_type="application/json", headers=headers)
 
-    return [*(bind(route, signer) for route in table), web.get("/openapi.json", description)]
+    return [
+        *bind_all(table, plane.verifier, plane.idempotency),
+        *notice_http.routes(plane.announcements.board, plane.verifier),
+        web.get("/openapi.json", description),
+    ]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from control_api.page import MAX_CURSOR
 from control_api.stream import Status
 
 Quality = Literal["144p", "240p", "360p", "480p", "720p", "1080p", "1440p", "2160p"]
@@ -34,10 +35,25 @@ def _line(longest: int) -> StringConstraints:
     return StringConstraints(strip_whitespace=True, min_length=1, max_length=longest)
 
 
-Title = Annotated[str, _line(200), AfterValidator(_one_line)]
-Category = Annotated[str, _line(50), AfterValidator(_one_line)]
-Tag = Annotated[str, _line(50), AfterValidator(_one_line)]
-Description = Annotated[str, StringConstraints(max_length=5000), AfterValidator(_plain_text)]
+def _described(pattern: str) -> Any:
+    """Describe in the schema what a validator checks, with words of its own when it refuses."""
+    return Field(json_schema_extra={"pattern": pattern})
+
+
+_PRINTABLE = r"[^\u0000-\u001f\u007f-\u009f]"
+_LINE = _described(rf"^{_PRINTABLE}*[^\s\u0000-\u001f\u007f-\u009f]{_PRINTABLE}*$")
+"""One line that is not blank."""
+_LINES = _described(r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$")
+
+Title = Annotated[str, _line(200), AfterValidator(_one_line), _LINE]
+Category = Annotated[str, _line(50), AfterValidator(_one_line), _LINE]
+Tag = Annotated[str, _line(50), AfterValidator(_one_line), _LINE]
+Description = Annotated[str, StringConstraints(max_length=5000), AfterValidator(_plain_text), _LINES]
+Words = Annotated[
+    str, StringConstraints(max_length=200), AfterValidator(_one_line), _described(f"^{_PRINTABLE}*$")
+]
+"""What is looked for: anything that can stand in a stream."""
+Cursor = Annotated[str, Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]*$", "maxLength": MAX_CURSOR})]
 Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
@@ -65,7 +81,8 @@ class StreamCreation(Request):
         return _fields(self, exclude_unset=False)
 
 
-def _without_defaults(schema: dict[str, Any]) -> None:
+def without_defaults(schema: dict[str, Any]) -> None:
+    """Leave the defaults out of the schema of a body whose fields stay as they are when they are not sent."""
     for field in schema["properties"].values():
         field.pop("default", None)
 
@@ -73,7 +90,7 @@ def _without_defaults(schema: dict[str, Any]) -> None:
 class StreamChange(Request):
     """Any subset of a stream's fields; the others stay as they are."""
 
-    model_config = ConfigDict(json_schema_extra=_without_defaults)
+    model_config = ConfigDict(json_schema_extra=without_defaults)
 
     title: Title = ""
     description: Description = ""
@@ -106,12 +123,12 @@ class StreamFilter(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    category: str | None = None
-    tag: str | None = None
-    user_id: str | None = None
-    q: str | None = Field(None, description="Part of the title or the description.")
+    category: Words | None = None
+    tag: Words | None = None
+    user_id: Words | None = None
+    q: Words | None = Field(None, description="Part of the title or the description.")
     limit: int = Field(20, ge=1, le=100)
-    cursor: str | None = Field(None, description="`next_cursor` of the page before.")
+    cursor: Cursor | None = Field(None, description="`next_cursor` of the page before.")
 
 
 class AnyStreamFilter(StreamFilter):
@@ -152,19 +169,36 @@ class StreamAnswer(BaseModel):
     viewer_count: int
     peak_viewers: int
     unique_viewers: int
+    comments_count: int
+    reactions_count: int
     media: Media
     hls_url: str
     webrtc_url: str
 
 
-class OwnStreamAnswer(StreamAnswer):
+class AdminStreamAnswer(StreamAnswer):
+    """A stream as admins see it."""
+
+    preview_url: str | None = Field(
+        None,
+        description="What arrives before the start, with a playback token; null from the start on. "
+        "For the owner and admins only.",
+    )
+
+
+class OwnStreamAnswer(AdminStreamAnswer):
     """A stream as its owner sees it."""
 
-    stream_key: str | None = Field(None, description="For the owner only.")
-    rtmp_url: str | None = Field(None, description="Where to publish, key included. For the owner only.")
     last_error: str | None = Field(
         None, description="Why the last encoder was turned away or lost. For the owner only."
     )
+
+
+class NewStreamAnswer(OwnStreamAnswer):
+    """A stream that was just made; its key is shown again by `…/key`."""
+
+    stream_key: str
+    rtmp_url: str = Field(description="Where to publish, key included.")
 
 
 class StreamList(BaseModel):
@@ -179,6 +213,49 @@ class KeyAnswer(BaseModel):
 
     stream_key: str
     rtmp_url: str
+
+
+EventName = Literal["stream.live", "stream.ended", "publisher.lost", "stream.reminder"]
+
+
+class WebhookCreation(Request):
+    """A new webhook."""
+
+    url: str = Field(
+        min_length=1,
+        max_length=2000,
+        description="http or https, reachable from this server.",
+        json_schema_extra={"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"},
+    )
+    events: list[EventName] = Field(min_length=1, max_length=10)
+
+
+class WebhookAnswer(BaseModel):
+    """A webhook."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    url: str
+    events: list[str]
+    is_global: bool = Field(description="Told of everybody's streams.")
+    created_at: datetime
+    disabled_at: datetime | None = Field(
+        description="When its address said that it wants nothing any more (410)."
+    )
+    disabled_reason: str | None
+
+
+class NewWebhookAnswer(WebhookAnswer):
+    """A webhook that was just made."""
+
+    secret: str = Field(description="Signs what is sent; shown here only.")
+
+
+class WebhookList(BaseModel):
+    """All webhooks of a user."""
+
+    webhooks: list[WebhookAnswer]
 
 
 class EligibilityAnswer(BaseModel):

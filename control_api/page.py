@@ -6,13 +6,15 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from control_api.problem import Fault, ProblemError
+from control_api.stream import is_stream_id
 
 MAX_CURSOR = 200
+MAX_COUNT = 2**31 - 1
 
 
-def encode_cursor(viewer_count: int, stream_id: str) -> str:
-    """Make the cursor behind a stream."""
-    return urlsafe_b64encode(json.dumps([viewer_count, stream_id]).encode()).rstrip(b"=").decode()
+def encode_cursor(number: int, stream_id: str) -> str:
+    """Make the cursor behind an entry of a list: a stream with its viewer count, or a comment's `seq` in its stream."""
+    return urlsafe_b64encode(json.dumps([number, stream_id]).encode()).rstrip(b"=").decode()
 
 
 def decode_cursor(cursor: str) -> tuple[int, str]:
@@ -24,14 +26,17 @@ def decode_cursor(cursor: str) -> tuple[int, str]:
     try:
         if len(cursor) > MAX_CURSOR:
             raise ValueError
-        viewer_count, stream_id = json.loads(
-            urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        )
-        if type(viewer_count) is not int or not isinstance(stream_id, str):
+        number, stream_id = json.loads(urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
+        if type(number) is not int or not 0 <= number <= MAX_COUNT:
+            raise ValueError
+        if not isinstance(stream_id, str) or not is_stream_id(stream_id):
             raise ValueError
     except (ValueError, TypeError, RecursionError):
-        fault = Fault("cursor", "must be the next_cursor of an earlier answer")
-        raise ProblemError(
-            422, "invalid", f"The query does not fit: cursor: {fault.message}.", [fault]
-        ) from None
-    return viewer_count, stream_id
+        raise bad_cursor() from None
+    return number, stream_id
+
+
+def bad_cursor() -> ProblemError:
+    """Make the refusal of a cursor that this server has not made, or not for this list."""
+    fault = Fault("cursor", "must be the next_cursor of an earlier answer")
+    return ProblemError(422, "invalid", f"The query does not fit: cursor: {fault.message}.", [fault])

@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from control_api.eligibility import NotEligibleError
+from control_api.wait import TooEarlyError
 from media.error import CapacityError, MediaServerError, PeerError, StreamError
 
 logger = structlog.get_logger(__name__)
@@ -25,9 +26,14 @@ STATUS_BY_CODE: dict[str, int] = {
     "forbidden": 403,
     "not_eligible": 403,
     "unknown_key": 403,
+    "banned": 403,
+    "followers_only": 403,
+    "blocked_word": 422,
+    "no_links": 422,
     "not_found": 404,
     "no_media_yet": 404,
     "precondition_failed": 412,
+    "rate_limited": 429,
 }
 """Status of a `StreamError` by its code; what is not here is a wrong state: 409."""
 
@@ -101,11 +107,14 @@ def answer_to(error: Exception) -> web.Response:
         case NotEligibleError(eligibility=e):
             figures: dict[str, Any] = {"follower_count": e.follower_count, "required": e.required}
             return problem_response(403, error.code, error.detail, eligible=False, reason=e.reason, **figures)
+        case TooEarlyError():
+            return problem_response(429, error.code, error.detail, headers=_retry_after(error.retry_after_s))
         case StreamError():
             return _stream_error(error)
         case CapacityError():
-            headers = {"Retry-After": str(max(1, ceil(error.retry_after_s)))}
-            return problem_response(503, "unavailable", error.detail, headers=headers)
+            return problem_response(
+                503, "unavailable", error.detail, headers=_retry_after(error.retry_after_s)
+            )
         case PeerError():
             return problem_response(400, "bad_request", str(error))
         case web.HTTPException():
@@ -127,6 +136,10 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         return answer_to(error)
     except Exception as error:  # the one boundary of a request
         return answer_to(error)
+
+
+def _retry_after(seconds: float) -> dict[str, str]:
+    return {"Retry-After": str(max(1, ceil(seconds)))}
 
 
 def _stream_error(error: StreamError) -> web.Response:

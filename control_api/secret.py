@@ -1,4 +1,4 @@
-"""The secret that signs tokens when none is configured: made once, kept in DATA_DIR."""
+"""Secrets that are not configured: made once, kept in DATA_DIR."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import secrets
 from pathlib import Path
 
-from control_api.snapshot import replace_file
+from control_api.file import replace_file
 from media.error import ConfigError
 
 SECRET_BYTES = 48
@@ -15,13 +15,19 @@ SHORTEST = 32
 """Bytes. RFC 7518, 3.2: a key for HS256 is at least as long as its hash."""
 
 
-def load_or_create_secret(data_dir: Path) -> bytes:
-    """Read the secret under `data_dir`, or make it. Safe with any number of processes at once.
+TOKENS = "jwt_secret"
+"""Signs access tokens and playback addresses."""
+KEYS = "key_secret"
+"""Digests and seals stream keys; without it those that are stored are lost."""
+
+
+def load_or_create_secret(data_dir: Path, name: str = TOKENS) -> bytes:
+    """Read the secret `name` under `data_dir`, or make it. Safe with any number of processes at once.
 
     Raises:
         ConfigError: the folder cannot be used, or the file holds no secret.
     """
-    path = data_dir / "jwt_secret"
+    path = data_dir / name
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -31,7 +37,9 @@ def load_or_create_secret(data_dir: Path) -> bytes:
         raise ConfigError([f"DATA_DIR: {path} cannot be used: {error.strerror}"]) from error
     if len(secret) < SHORTEST:
         raise ConfigError(
-            [f"DATA_DIR: {path} is damaged; delete it to have a new one made (tokens become void)"]
+            [
+                f"DATA_DIR: {path} is damaged; delete it to have a new one made (what it signed or sealed is void)"
+            ]
         )
     return secret
 

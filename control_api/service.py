@@ -15,8 +15,11 @@ import uuid_utils
 from control_api import lifecycle
 from control_api.admission import admit
 from control_api.catalogue import Catalogue
+from control_api.event import Event, EventType, ended_event, event_of, live_event, reminder_event
 from control_api.key import new_stream_key
+from control_api.playback import new_salt
 from control_api.port import Broadcasts
+from control_api.social_graph_port import SocialGraph
 from control_api.store import Store
 from control_api.stream import Status, Stream
 from media.error import StreamError
@@ -35,21 +38,26 @@ class StreamService(Catalogue):
     Changes of one stream happen one after the other, together with what they do to its broadcast.
 
     Args:
-        store: keeps streams and users.
+        store: keeps streams and channel keys.
+        graph: knows who follows whom.
         broadcasts: the media plane.
         min_followers: how many followers going live takes; 0 for none.
+        is_graph_elsewhere: whether the store knows nothing of followers.
         now: tells the time.
     """
 
     def __init__(
         self,
         store: Store,
+        graph: SocialGraph,
         broadcasts: Broadcasts,
         *,
         min_followers: int,
+        is_graph_elsewhere: bool = False,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        super().__init__(store, min_followers)
+        super().__init__(store, graph, min_followers, is_graph_elsewhere=is_graph_elsewhere)
+        self._keys = store
         self._broadcasts = broadcasts
         self._now = now
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -76,6 +84,7 @@ class StreamService(Catalogue):
             id=str(uuid_utils.uuid7()),
             user_id=user_id,
             stream_key=new_stream_key(),
+            playback_salt=new_salt(),
             status=Status.SCHEDULED if fields.get("scheduled_at") else Status.CREATED,
             created_at=self._now(),
             **fields,
@@ -86,7 +95,7 @@ class StreamService(Catalogue):
 
     async def authorize_publish(self, app: str, stream_key: str) -> Stream:
         """Find the stream that an encoder may publish to; see `control_api.admission.admit`."""
-        return await admit(self._store, app, stream_key, self._now())
+        return await admit(self._keys, app, stream_key, self._now())
 
     async def edit(self, stream_id: str, changes: Mapping[str, Any], revision: int | None = None) -> Stream:
         """Change fields of a stream.
@@ -99,7 +108,14 @@ class StreamService(Catalogue):
         Raises:
             StreamError: `not_found`, `precondition_failed`, `invalid`, or a state that does not allow it.
         """
-        return await self._change(stream_id, lambda s: lifecycle.edited(s, changes, self._now()), revision)
+
+        def change(stream: Stream) -> Stream:
+            after = lifecycle.edited(stream, changes, self._now())
+            # Who has a link to what was public is not thereby one of those who may see it now.
+            is_hidden = after.is_private and not stream.is_private
+            return replace(after, playback_salt=new_salt()) if is_hidden else after
+
+        return await self._change(stream_id, change, revision)
 
     async def new_key(self, stream_id: str) -> Stream:
         """Give a stream another key; the old one stops working.
@@ -114,6 +130,14 @@ class StreamService(Catalogue):
 
         return await self._change(stream_id, change)
 
+    async def new_playback_salt(self, stream_id: str) -> Stream:
+        """End all playback tokens of a stream that are around; addresses that are asked for from now on have new ones.
+
+        Raises:
+            StreamError: `not_found`.
+        """
+        return await self._change(stream_id, lambda stream: replace(stream, playback_salt=new_salt()))
+
     async def start(self, stream_id: str) -> Stream:
         """Make a stream live. Does not wait for media; nothing happens when it is live.
 
@@ -125,8 +149,8 @@ class StreamService(Catalogue):
             before = await self.get(stream_id)
             stream = lifecycle.started(before, self._now())
             if stream is not before:
-                await self.require_eligible(stream.user_id)
-                stream = await self._replace(stream)
+                await self.require_eligible(stream.user_id, fresh=True)
+                stream = await self._replace(stream, live_event(stream, self._now()))
                 await self._broadcasts.start(stream)
                 logger.info("stream_live", stream_id=stream_id, user_id=stream.user_id)
             return stream
@@ -154,10 +178,21 @@ class StreamService(Catalogue):
             before = await self.get(stream_id)
             stream = lifecycle.ended(before, self._now(), reason)
             if stream is not before:
-                stream = await self._replace(stream)
+                stream = await self._replace(stream, ended_event(stream, self._now()))
                 await self._broadcasts.end(stream_id, reason)
                 logger.info("stream_ended", stream_id=stream_id, reason=reason)
             return stream
+
+    async def publisher_lost(self, stream_id: str, reason: str) -> None:
+        """Tell that a live stream's encoder went away; nothing happens when the stream is not live.
+
+        Raises:
+            CapacityError: it cannot be stored.
+        """
+        stream = await self.get(stream_id)
+        if stream.status is Status.LIVE:
+            await self._store.tell(event_of(EventType.PUBLISHER_LOST, stream, self._now(), reason=reason))
+            self._tell(stream)
 
     async def cancel(self, stream_id: str, revision: int | None = None) -> Stream:
         """Cancel a stream that was never live; nothing happens when it is cancelled.
@@ -168,6 +203,29 @@ class StreamService(Catalogue):
         stream = await self._change(stream_id, lifecycle.cancelled, revision)
         await self._broadcasts.end(stream_id, "cancelled")
         return stream
+
+    async def expire(self, stream_id: str) -> None:
+        """Cancel a scheduled stream that nobody has started long after its time; else nothing happens.
+
+        Raises:
+            StreamError: `not_found`.
+        """
+        stream = await self._change(stream_id, lambda stream: lifecycle.expired(stream, self._now()))
+        if stream.status is Status.CANCELLED:
+            await self._broadcasts.end(stream_id, lifecycle.EXPIRED)
+            logger.info("stream_expired", stream_id=stream_id)
+
+    async def remind(self, stream_id: str) -> None:
+        """Remind the streamer and the followers of a scheduled stream, once and when it is time; else nothing happens.
+
+        Raises:
+            StreamError: `not_found`.
+        """
+        async with self._lock(stream_id):
+            before = await self.get(stream_id)
+            stream = lifecycle.reminded(before, self._now())
+            if stream is not before:
+                await self._replace(stream, reminder_event(stream, self._now()))
 
     def media(self, stream_id: str) -> Mapping[str, object]:
         """Describe what arrives for a stream."""
@@ -187,8 +245,8 @@ class StreamService(Catalogue):
             after = change(before)
             return before if after is before else await self._replace(after)
 
-    async def _replace(self, stream: Stream) -> Stream:
-        stored = await self._store.replace(stream)
+    async def _replace(self, stream: Stream, *events: Event) -> Stream:
+        stored = await self._store.replace(stream, *events)
         self._tell(stored)
         return stored
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +16,14 @@ class Status(StrEnum):
     LIVE = "live"
     ENDED = "ended"
     CANCELLED = "cancelled"
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def is_stream_id(text: str) -> bool:
+    """Tell whether this can be the id of a stream."""
+    return _UUID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +43,8 @@ class Stream:
     tags: tuple[str, ...] = ()
     is_private: bool = False
     """For the owner, followers and admins only."""
+    playback_salt: str = ""
+    """Named by playback tokens: another one ends those that are around."""
     record_stream: bool = True
     auto_start: bool = False
     """Goes live with the first packet, without a call of `start`."""
@@ -43,12 +54,21 @@ class Stream:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     end_reason: str | None = None
-    """Why it ended, as given to `StreamService.end`."""
+    """Why it ended, as given to `StreamService.end`; or why it was cancelled when nobody asked for it."""
+    reminded_at: datetime | None = None
+    """When its owner was told that its scheduled time comes."""
     viewer_count: int = 0
     peak_viewers: int = 0
     unique_viewers: int = 0
+    comments_count: int = 0
+    reactions_count: int = 0
     revision: int = 1
     """Rises with every stored change; the store refuses a change of an older one."""
+
+    @property
+    def is_upcoming(self) -> bool:
+        """Whether it may still go live for the first time."""
+        return self.status in (Status.CREATED, Status.SCHEDULED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +77,5 @@ class Identity:
 
     user_id: str
     is_admin: bool = False
+    name: str = ""
+    """What to call the user, fit to be shown; empty when the token does not say."""

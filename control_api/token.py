@@ -1,15 +1,22 @@
-"""Access tokens: JSON Web Tokens (RFC 7519) signed with a secret that only this server's owner knows."""
+"""Access tokens: JSON Web Tokens (RFC 7519), those signed with a secret that only this server's owner knows.
+
+Tokens of another issuer: `control_api.jwks`.
+"""
 
 from __future__ import annotations
 
 import time
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jwt
 
+from control_api.chat_text import clean_name
 from control_api.stream import Identity
 from media.error import MediaServerError
+
+if TYPE_CHECKING:
+    from control_api.key_set import PublicKey
 
 ALGORITHM = "HS256"
 LEEWAY_S = 10
@@ -22,8 +29,21 @@ class TokenError(MediaServerError):
     """A token proves nothing. The text says why, without the token."""
 
 
+class TokenVerifier(Protocol):
+    """Knows whom an access token speaks for."""
+
+    async def verify(self, token: str) -> Identity:
+        """Find out whom a token speaks for.
+
+        Raises:
+            TokenError: the token is malformed, forged, expired, not yet good or meant for somebody else.
+            media.error.CapacityError: that cannot be known at the moment.
+        """
+        ...
+
+
 class TokenSigner:
-    """Issues and verifies access tokens.
+    """Issues access tokens, and verifies them: a `TokenVerifier`.
 
     Args:
         secret: signs and verifies.
@@ -33,8 +53,8 @@ class TokenSigner:
 
     def __init__(self, secret: bytes, issuer: str = "", audience: str = "") -> None:
         self._secret = secret
-        self._issuer = issuer or None
-        self._audience = audience or None
+        self._issuer = issuer
+        self._audience = audience
 
     def issue(
         self, user_id: str, *, admin: bool = False, ttl_s: float = 3600, now: float | None = None
@@ -59,29 +79,58 @@ class TokenSigner:
         with _short_secrets_allowed():
             return jwt.encode(claims, self._secret, algorithm=ALGORITHM)
 
-    def verify(self, token: str) -> Identity:
+    async def verify(self, token: str) -> Identity:
         """Find out whom a token speaks for.
 
         Raises:
             TokenError: the token is malformed, forged, expired, not yet good or meant for somebody else.
         """
-        try:
-            with _short_secrets_allowed():
-                claims = jwt.decode(
-                    token,
-                    self._secret,
-                    algorithms=[ALGORITHM],
-                    issuer=self._issuer,
-                    audience=self._audience,
-                    leeway=LEEWAY_S,
-                    options={"require": ["sub"], "verify_aud": self._audience is not None},
-                )
-        except (jwt.InvalidTokenError, ValueError, OverflowError, RecursionError) as error:
-            raise TokenError(_reason(error)) from None
-        user_id = claims["sub"]
-        if not is_user_id(user_id):
-            raise TokenError("The access token names no user.")
-        return Identity(user_id, is_admin=ADMIN_SCOPE in _scopes(claims.get("scope")))
+        return read_token(token, self._secret, ALGORITHM, issuer=self._issuer, audience=self._audience)
+
+
+def read_token(
+    token: str,
+    key: bytes | PublicKey,
+    algorithm: str,
+    *,
+    issuer: str = "",
+    audience: str = "",
+    needs_expiry: bool = False,
+) -> Identity:
+    """Verify a token with a key.
+
+    Args:
+        token: as it came.
+        key: the one that has to have signed it.
+        algorithm: of the signature: one that suits the key, whatever the token says.
+        issuer: `iss` that it must have; empty for any.
+        audience: `aud` that it must hold; empty for any.
+        needs_expiry: whether it must have `exp`.
+
+    Raises:
+        TokenError: the token is malformed, forged, expired, not yet good or meant for somebody else.
+    """
+    try:
+        with _short_secrets_allowed():
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[algorithm],
+                issuer=issuer or None,
+                audience=audience or None,
+                leeway=LEEWAY_S,
+                options={
+                    "require": ["sub", "exp"] if needs_expiry else ["sub"],
+                    "verify_aud": bool(audience),
+                },
+            )
+    except (jwt.InvalidTokenError, ValueError, OverflowError, RecursionError) as error:
+        raise TokenError(_reason(error)) from None
+    user_id = claims["sub"]
+    if not is_user_id(user_id):
+        raise TokenError("The access token names no user.")
+    is_admin = ADMIN_SCOPE in _scopes(claims.get("scope"))
+    return Identity(user_id, is_admin, clean_name(claims.get("name")))
 
 
 def is_user_id(value: object) -> bool:

@@ -7,6 +7,7 @@ from aiohttp import web
 from control_api.address import Addresses
 from control_api.call import Call
 from control_api.model import KeyAnswer, Nothing
+from control_api.postgres.audit_table import AuditTable
 from control_api.route import Route, json_answer
 from control_api.user import UserService
 
@@ -19,11 +20,13 @@ class UserRoutes:
     Args:
         service: does what is asked.
         addresses: what answers tell.
+        audit: is told who looks at keys.
     """
 
-    def __init__(self, service: UserService, addresses: Addresses) -> None:
+    def __init__(self, service: UserService, addresses: Addresses, audit: AuditTable) -> None:
         self._service = service
         self._addresses = addresses
+        self._audit = audit
 
     def table(self) -> list[Route]:
         """List the routes."""
@@ -42,11 +45,13 @@ class UserRoutes:
 
     async def show_key(self, call: Call) -> web.Response:
         """GET /api/v1/users/me/key."""
+        await self._note(call, "channel_key.shown")
         return self._answer(call, await self._service.channel_key(call.user.user_id))
 
     async def new_key(self, call: Call) -> web.Response:
         """POST /api/v1/users/me/key."""
         await call.optional_body(Nothing)
+        await self._note(call, "channel_key.renewed")
         return self._answer(call, await self._service.new_channel_key(call.user.user_id))
 
     async def follow(self, call: Call) -> web.Response:
@@ -58,6 +63,9 @@ class UserRoutes:
         """DELETE /api/v1/users/{user_id}/follow."""
         await self._service.unfollow(call.user_id, call.user.user_id)
         return web.Response(status=204)
+
+    async def _note(self, call: Call, action: str) -> None:
+        await self._audit.note(call.user.user_id, action, call.user.user_id, call.address)
 
     def _answer(self, call: Call, key: str) -> web.Response:
         answer = KeyAnswer(stream_key=key, rtmp_url=self._addresses.rtmp(call.request, key))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,15 +12,32 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient
 
 from control_api.address import Addresses
+from control_api.announcement import announcing
+from control_api.attendance import Attendance, attending
+from control_api.chat import ChatService
 from control_api.host import host_middleware
 from control_api.http import routes
+from control_api.idempotency import Idempotency
+from control_api.key_box import KeyBox
+from control_api.moderation import ModerationService
+from control_api.plane import ControlPlane
 from control_api.playback import PlaybackSigner
+from control_api.postgres.audit_table import AuditTable
+from control_api.postgres.comment_table import CommentTable
+from control_api.postgres.database import Database
+from control_api.postgres.idempotency_table import IdempotencyTable
+from control_api.postgres.moderation_table import ModerationTable
+from control_api.postgres.reaction_table import ReactionTable
+from control_api.postgres.store import PostgresStore
+from control_api.postgres.webhook_table import WebhookTable
 from control_api.problem import problem_middleware
-from control_api.registry import Registry
-from control_api.service import StreamService
-from control_api.stream import Stream
+from control_api.service import StreamService, utc_now
+from control_api.stream import Identity, Stream
 from control_api.token import TokenSigner
 from control_api.user import UserService
+from media.error import StreamError
+
+from .clock import Clock
 
 SECRET = b"a secret of the tests, long enough"
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -98,6 +114,7 @@ HEALTH = {
         },
     ],
     "on_slate": False,
+    "rewind": {"available_s": 7200.5, "disk_bytes": 5_400_000_000},
     "warnings": ["Keyframe interval is 8.3 s; set 2 s in OBS → Settings → Output → Keyframe Interval."],
     "last_error": {"at": NOW.timestamp(), "message": "the encoder was lost"},
 }
@@ -129,15 +146,40 @@ class Notes:
 
 
 @dataclass
+class FreeChat:
+    """Rules of the tests: whoever is listed moderates, and what is listed is refused to all others."""
+
+    moderators: set[tuple[str, str]] = field(default_factory=set)
+    refused: dict[str, StreamError] = field(default_factory=dict)
+    banned: set[tuple[str, str]] = field(default_factory=set)
+
+    async def check_ban(self, channel_id: str, user_id: str) -> None:
+        if (channel_id, user_id) in self.banned:
+            raise StreamError("banned", "You are banned from this chat.")
+
+    async def is_moderator(self, channel_id: str, user_id: str) -> bool:
+        return (channel_id, user_id) in self.moderators
+
+    async def check(self, stream: Stream, author: Identity, content: str, *, is_exempt: bool) -> None:
+        if content in self.refused and not is_exempt:
+            raise self.refused[content]
+
+
+@dataclass
 class House:
     """A running control API. Users: demo has 50 followers, everybody else none."""
 
     client: Client
-    registry: Registry
+    store: PostgresStore
     service: StreamService
     signer: TokenSigner
     notes: Notes
     faults: dict[str, str]
+    clock: Clock
+    attendance: Attendance
+    chat: ChatService
+    rules: FreeChat
+    chat_clock: Clock
 
     async def request(
         self, method: str, path: str, user: str | None = None, *, admin: bool = False, **options: Any
@@ -157,25 +199,56 @@ class House:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, aiohttp_client: StartClient) -> AsyncIterator[House]:
-    registry = await Registry.open(tmp_path)
+async def store(database: Database) -> PostgresStore:
+    """Give a store with the seeded user."""
+    store = PostgresStore(database, KeyBox(SECRET))
+    await store.seed()
+    return store
+
+
+@pytest.fixture
+async def house(
+    store: PostgresStore, database: Database, aiohttp_client: StartClient
+) -> AsyncIterator[House]:
     notes = Notes()
-    service = StreamService(registry, notes, min_followers=50, now=lambda: NOW)
-    signer = TokenSigner(SECRET)
+    service = StreamService(store, store, notes, min_followers=50, now=lambda: NOW)
+    signer, clock = TokenSigner(SECRET), Clock(NOW.timestamp())
     faults: dict[str, str] = {}
-    app = web.Application(middlewares=[problem_middleware, host_middleware(())])
-    table = routes(
-        service,
-        UserService(registry),
-        signer,
-        PlaybackSigner(SECRET),
-        Addresses(lambda: 1935),
-        checks={"http": lambda: None, "rtmp": lambda: faults.get("rtmp")},
-        version="1.2.3",
-        clock=NOW.timestamp,
-    )
-    app.add_routes(table)
-    client = await aiohttp_client(app)
-    yield House(client, registry, service, signer, notes, faults)
-    await client.close()
-    await registry.close()
+    rules, chat_clock = FreeChat(), Clock()
+    chat = ChatService(service, CommentTable(database), ReactionTable(database), rules, clock=chat_clock)
+    async with (
+        announcing(
+            service,
+            database,
+            WebhookTable(database, KeyBox(SECRET)),
+            store,
+            allow_private=True,
+            now=utc_now,
+        ) as announcements,
+        attending(service, database, SECRET, clock) as attendance,
+    ):
+        app = web.Application(middlewares=[problem_middleware, host_middleware(())])
+        plane = ControlPlane(
+            streams=service,
+            users=UserService(store),
+            chat=chat,
+            moderation=ModerationService(ModerationTable(database), service, store, now=lambda: NOW),
+            attendance=attendance,
+            announcements=announcements,
+            verifier=signer,
+            idempotency=Idempotency(IdempotencyTable(database, KeyBox(SECRET))),
+            audit=AuditTable(database),
+            database=database,
+        )
+        table = routes(
+            plane,
+            PlaybackSigner(SECRET),
+            Addresses(lambda: 1935),
+            checks={"http": lambda: None, "rtmp": lambda: faults.get("rtmp")},
+            version="1.2.3",
+            clock=clock,
+        )
+        app.add_routes(table)
+        client = await aiohttp_client(app)
+        yield House(client, store, service, signer, notes, faults, clock, attendance, chat, rules, chat_clock)
+        await client.close()

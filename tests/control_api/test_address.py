@@ -49,6 +49,11 @@ def test_a_private_stream_has_a_token_in_its_path() -> None:
     assert FIXED.hls(request, "I", "T") == "https://cdn.example/hls/I/~T/master.m3u8"
 
 
+def test_a_preview_is_below_its_token() -> None:
+    request = make_mocked_request("GET", "/", headers={"Host": "a"})
+    assert FIXED.preview(request, "I", "T") == "https://cdn.example/hls/I/~T/preview/master.m3u8"
+
+
 @pytest.mark.parametrize(
     ("allowed", "host", "path", "status"),
     [

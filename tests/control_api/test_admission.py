@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
+import uuid_utils
 
 from control_api.admission import admit
-from control_api.registry import Registry
+from control_api.postgres.store import PostgresStore
 from control_api.service import StreamService
 from control_api.stream import Status, Stream
 from media.error import StreamError
@@ -19,26 +18,22 @@ from .conftest import NOW, Notes
 CHANNEL_KEY = "ck_of_alice"
 
 
-@pytest.fixture
-async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
-    registry = await Registry.open(tmp_path)
-    await registry.set_channel_key("alice", CHANNEL_KEY)
-    yield registry
-    await registry.close()
-
-
-async def add(registry: Registry, name: str, status: Status, scheduled_at: datetime | None = None) -> None:
+async def add(store: PostgresStore, name: str, status: Status, scheduled_at: datetime | None = None) -> None:
+    was_live = status in (Status.LIVE, Status.ENDED)
     stream = Stream(
-        id=name,
+        id=str(uuid_utils.uuid7()),
         user_id="alice",
         stream_key=f"sk_{name}",
         title=name,
         created_at=NOW,
         status=status,
         is_private=True,
-        scheduled_at=scheduled_at,
+        scheduled_at=NOW if scheduled_at is None and status is Status.SCHEDULED else scheduled_at,
+        started_at=NOW if was_live else None,
+        ended_at=NOW if status is Status.ENDED else None,
+        end_reason="owner" if status is Status.ENDED else None,
     )
-    await registry.add(stream)
+    await store.add(stream)
 
 
 @pytest.mark.parametrize(
@@ -56,11 +51,11 @@ async def add(registry: Registry, name: str, status: Status, scheduled_at: datet
         ("", "sk_live", "unknown_app"),
     ],
 )
-async def test_stream_keys(registry: Registry, app: str, key: str, result: str) -> None:
+async def test_stream_keys(store: PostgresStore, app: str, key: str, result: str) -> None:
     for status in Status:
-        await add(registry, status.value, status)
+        await add(store, status.value, status)
     try:
-        found = (await admit(registry, app, key, NOW)).id
+        found = (await admit(store, app, key, NOW)).title
     except StreamError as error:
         found = error.code if error.detail.endswith(".") else "no sentence"
     assert found == result
@@ -80,18 +75,19 @@ SOON, LATER = NOW + timedelta(minutes=29), NOW + timedelta(minutes=31)
     ],
 )
 async def test_channel_keys(
-    registry: Registry, streams: list[tuple[str, Status, datetime | None]], result: str
+    store: PostgresStore, streams: list[tuple[str, Status, datetime | None]], result: str
 ) -> None:
+    await store.set_channel_key("alice", CHANNEL_KEY)
     for name, status, scheduled_at in streams:
-        await add(registry, name, status, scheduled_at)
+        await add(store, name, status, scheduled_at)
     try:
-        found = (await admit(registry, "live", CHANNEL_KEY, NOW)).id
+        found = (await admit(store, "live", CHANNEL_KEY, NOW)).title
     except StreamError as error:
         found = error.code
     assert found == result
 
 
-async def test_the_service_asks_the_same(registry: Registry) -> None:
-    await add(registry, "x", Status.CREATED)
-    service = StreamService(registry, Notes(), min_followers=0, now=lambda: NOW)
-    assert (await service.authorize_publish("live", "sk_x")).id == "x"
+async def test_the_service_asks_the_same(store: PostgresStore) -> None:
+    await add(store, "x", Status.CREATED)
+    service = StreamService(store, store, Notes(), min_followers=0, now=lambda: NOW)
+    assert (await service.authorize_publish("live", "sk_x")).title == "x"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from io import BytesIO
 from typing import Any
 from uuid import UUID
 
 import jwt
 import pytest
+
+from control_api.playback import PlaybackSigner
 
 from .conftest import HEALTH, NOW, SECRET, House
 
@@ -213,19 +216,49 @@ async def test_streams_of_others(house: House, action: tuple[str, str], body: ob
         assert (missing.status, (await problem_of(missing))["code"]) == (404, "not_found")
 
 
-async def test_only_the_owner_sees_the_key(house: House) -> None:
+async def test_the_key_is_shown_where_that_is_written_down_only(house: House) -> None:
     stream = await house.create()
     path = f"{STREAMS}/{stream['id']}"
     own = await house.request("GET", path.upper().replace("/API/V1/STREAMS", STREAMS), "demo")
-    assert (await own.json())["stream_key"] == stream["stream_key"]
+    assert (await own.json())["id"] == stream["id"]
     assert own.headers["Cache-Control"] == "no-store"
-    for user, admin in ((None, False), ("eve", False), ("root", True)):
+    for user, admin in (("demo", False), (None, False), ("eve", False), ("root", True)):
         response = await house.request("GET", path, user, admin=admin)
         assert response.status == 200
         assert stream["stream_key"] not in await response.text()
         assert "rtmp_url" not in await response.json()
     for listing in (STREAMS, f"{STREAMS}/live"):
         assert stream["stream_key"] not in await (await house.request("GET", listing, "demo")).text()
+
+
+@pytest.mark.parametrize("scheduled", [True, False])
+async def test_the_owner_and_admins_are_told_where_the_preview_is(house: House, scheduled: bool) -> None:
+    later = {"scheduled_at": "2026-05-01T13:00:00Z"} if scheduled else {}
+    created = await (await house.request("POST", STREAMS, "demo", json=GOOD | later)).json()
+    path = f"{STREAMS}/{created['id']}"
+    stored = await house.store.get(created["id"])
+    assert stored is not None
+    for user, admin, may in (
+        ("demo", False, True),
+        ("root", True, True),
+        ("eve", False, False),
+        (None, False, False),
+    ):
+        shown = await (await house.request("GET", path, user, admin=admin)).json()
+        assert ("preview_url" in shown) is may
+        if may:
+            found = re.fullmatch(
+                rf".*/hls/{created['id']}/~([^/]+)/preview/master\.m3u8", shown["preview_url"]
+            )
+            assert found is not None
+            holder = PlaybackSigner(SECRET).holder(
+                created["id"], stored.playback_salt, found[1], NOW.timestamp()
+            )
+            assert holder == (user, admin)
+    assert "preview_url" not in await (await house.request("GET", STREAMS, "demo")).text()
+    for action, method in (("/start", "POST"), ("/end", "POST"), ("", "GET")):
+        response = await house.request(method, f"{path}{action}", "demo")
+        assert (await response.json())["preview_url"] is None
 
 
 async def test_a_new_key_replaces_the_old(house: House) -> None:
@@ -235,8 +268,8 @@ async def test_a_new_key_replaces_the_old(house: House) -> None:
     assert (await shown.json())["stream_key"] == stream["stream_key"]
     assert shown.headers["Cache-Control"] == "no-store"
     new = (await (await house.request("POST", path, "demo")).json())["stream_key"]
-    assert (await house.registry.get_by_key(new)) is not None
-    assert (await house.registry.get_by_key(stream["stream_key"])) is None
+    assert (await house.store.get_by_key(new)) is not None
+    assert (await house.store.get_by_key(stream["stream_key"])) is None
 
 
 async def test_private_streams_are_for_owner_followers_and_admins(house: House) -> None:
@@ -429,13 +462,13 @@ async def test_follows_and_channel_keys(house: House) -> None:
         ("DELETE", "nobody", 204),
     ):
         assert (await house.request(method, follow.format(user_id), "fan")).status == status, user_id
-    assert await house.registry.follower_count("a b/c") == 1
+    assert await house.store.follower_count("a b/c") == 1
     key = await (await house.request("GET", "/api/v1/users/me/key", "fan")).json()
     assert await (await house.request("GET", "/api/v1/users/me/key", "fan")).json() == key
     new = await (await house.request("POST", "/api/v1/users/me/key", "fan")).json()
     assert new["rtmp_url"].endswith(f"/live/{new['stream_key']}")
-    assert await house.registry.user_by_channel_key(new["stream_key"]) == "fan"
-    assert await house.registry.user_by_channel_key(key["stream_key"]) is None
+    assert await house.store.user_by_channel_key(new["stream_key"]) == "fan"
+    assert await house.store.user_by_channel_key(key["stream_key"]) is None
 
 
 async def test_addresses_that_do_not_exist(house: House) -> None:
@@ -443,11 +476,14 @@ async def test_addresses_that_do_not_exist(house: House) -> None:
         ("GET", "/nothing", 404, "not_found"),
         ("GET", f"{STREAMS}/", 404, "not_found"),
         ("PATCH", STREAMS, 405, "method_not_allowed"),
-        ("DELETE", f"{STREAMS}/live", 401, "unauthorized"),
+        ("DELETE", f"{STREAMS}/live", 405, "method_not_allowed"),
+        ("PUT", f"{STREAMS}/eligibility", 405, "method_not_allowed"),
     ):
         response = await house.request(method, path)
         assert (response.status, (await problem_of(response))["code"]) == (status, code)
     assert (await house.request("PATCH", STREAMS)).headers["Allow"] == "GET,HEAD,POST"
+    assert (await house.request("DELETE", f"{STREAMS}/live")).headers["Allow"] == "GET,HEAD"
+    assert (await house.request("HEAD", f"{STREAMS}/live")).status == 200
 
 
 async def test_health_and_readiness(house: House) -> None:
@@ -510,3 +546,54 @@ async def test_only_the_owner_is_told_the_last_error(house: House) -> None:
     for user in (None, "eve"):
         assert "VVC" not in await (await house.request("GET", path, user)).text()
     assert "VVC" not in await (await house.request("GET", STREAMS, "demo")).text()
+
+
+async def test_a_list_for_everybody_is_made_once_and_never_behind(house: House) -> None:
+    """What this server changes is in the next answer; addresses are those of the host that was asked."""
+    first, second = await house.create(), await house.create()
+    for stream in (first, second):
+        await house.request("POST", f"{STREAMS}/{stream['id']}/start", "demo")
+        assert stream["id"] in await listed(house)
+    await house.store._database.execute("UPDATE live_streams SET title = 'other'")  # another node does
+    assert "other" not in await titles(house)
+    await house.request("PUT", f"{STREAMS}/{first['id']}", "demo", json={"title": "mine"})
+    assert sorted(await titles(house)) == ["mine", "other"]
+    await house.request("PUT", f"{STREAMS}/{first['id']}", "demo", json={"is_private": True})
+    assert first["id"] not in await listed(house)
+    own = await (await house.request("GET", f"{STREAMS}/live", "demo")).json()
+    assert {one["id"] for one in own["streams"]} == {first["id"], second["id"]}
+    answers = [
+        await (await house.request("GET", f"{STREAMS}/live", headers={"Host": f"127.0.0.{n}"})).json()
+        for n in (1, 2)
+    ]
+    assert [answer["streams"][0]["webrtc_url"].split("/")[2] for answer in answers] == [
+        "127.0.0.1",
+        "127.0.0.2",
+    ]
+
+
+async def test_a_stream_for_everybody_is_shown_once_and_never_behind(house: House) -> None:
+    stream = await house.create()
+    path = f"{STREAMS}/{stream['id']}"
+
+    async def seen() -> tuple[str, str]:
+        response = await house.request("GET", path)
+        return response.headers["ETag"], (await response.json())["title"]
+
+    assert await seen() == ('"r1"', "a show")
+    await house.store._database.execute("UPDATE live_streams SET title = 'other'")  # another node does
+    assert await seen() == ('"r1"', "a show")
+    await house.request("PUT", path, "demo", json={"title": "mine"})
+    assert await seen() == ('"r2"', "mine")
+    await house.request("PUT", path, "demo", json={"is_private": True})
+    assert (await house.request("GET", path)).status == 404
+
+
+async def listed(house: House) -> list[str]:
+    page = await (await house.request("GET", f"{STREAMS}/live")).json()
+    return [one["id"] for one in page["streams"]]
+
+
+async def titles(house: House) -> list[str]:
+    page = await (await house.request("GET", f"{STREAMS}/live")).json()
+    return [one["title"] for one in page["streams"]]

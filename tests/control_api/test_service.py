@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from control_api.registry import Registry
+from control_api.postgres.store import PostgresStore
 from control_api.service import StreamService
 from control_api.stream import Status, Stream
 from media.error import StreamError
@@ -17,20 +15,13 @@ from .conftest import NOW, Notes
 
 
 @pytest.fixture
-async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
-    registry = await Registry.open(tmp_path)
-    yield registry
-    await registry.close()
-
-
-@pytest.fixture
 def notes() -> Notes:
     return Notes()
 
 
 @pytest.fixture
-def service(registry: Registry, notes: Notes) -> StreamService:
-    return StreamService(registry, notes, min_followers=0, now=lambda: NOW)
+def service(store: PostgresStore, notes: Notes) -> StreamService:
+    return StreamService(store, store, notes, min_followers=0, now=lambda: NOW)
 
 
 async def test_auto_start(service: StreamService, notes: Notes) -> None:
@@ -51,12 +42,12 @@ async def test_starts_and_ends_at_once_happen_once(service: StreamService, notes
 
 
 async def test_live_streams_are_taken_up_again(
-    registry: Registry, service: StreamService, notes: Notes
+    store: PostgresStore, service: StreamService, notes: Notes
 ) -> None:
     streams = [await service.create("a", {"title": str(n), "is_private": n == 0}) for n in range(3)]
     for stream in streams[:2]:
         await service.start(stream.id)
-    later = StreamService(registry, notes, min_followers=0)
+    later = StreamService(store, store, notes, min_followers=0)
     assert {stream.id for stream in await later.live_streams()} == {stream.id for stream in streams[:2]}
 
 

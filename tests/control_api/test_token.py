@@ -22,8 +22,8 @@ SIGNER = TokenSigner(SECRET, "https://issuer.example", "media")
 
 
 @pytest.mark.parametrize(("user_id", "admin"), [("alice", False), ("é" * 128, True), ("a b/c", False)])
-def test_round_trip(user_id: str, admin: bool) -> None:
-    assert SIGNER.verify(SIGNER.issue(user_id, admin=admin)) == Identity(user_id, admin)
+async def test_round_trip(user_id: str, admin: bool) -> None:
+    assert await SIGNER.verify(SIGNER.issue(user_id, admin=admin)) == Identity(user_id, admin)
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,9 @@ def test_round_trip(user_id: str, admin: bool) -> None:
         (7, False),
     ],
 )
-def test_scopes(scope: object, admin: bool) -> None:
+async def test_scopes(scope: object, admin: bool) -> None:
     claims = {"sub": "a", "iss": "https://issuer.example", "aud": ["media", "chat"], "scope": scope}
-    assert SIGNER.verify(jwt.encode(claims, SECRET)) == Identity("a", admin)
+    assert await SIGNER.verify(jwt.encode(claims, SECRET)) == Identity("a", admin)
 
 
 @pytest.mark.parametrize(
@@ -57,22 +57,32 @@ def test_scopes(scope: object, admin: bool) -> None:
         (f"{b64encode(b'[' * 5000).decode()}.e30.e30", "not valid"),
     ],
 )
-def test_refusals(token: str, words: str) -> None:
+async def test_refusals(token: str, words: str) -> None:
     with pytest.raises(TokenError, match=words):
-        SIGNER.verify(token)
+        await SIGNER.verify(token)
 
 
-def test_clocks_may_differ_a_little() -> None:
-    assert SIGNER.verify(SIGNER.issue("a", ttl_s=60, now=time.time() - 65)) == Identity("a")
+@pytest.mark.parametrize(
+    ("claim", "name"),
+    [("Eve Adams", "Eve Adams"), (" Eve\u202e\n", "Eve"), ("e" * 128, "e" * 128), ("e" * 129, ""), ("", ""),
+     (None, ""), (7, ""), ({"given": "Eve"}, ""), ("\u200b", "")],
+)  # fmt: skip
+async def test_names(claim: object, name: str) -> None:
+    token = jwt.encode({"sub": "a", "name": claim}, SECRET)
+    assert (await TokenSigner(SECRET).verify(token)).name == name
 
 
-def test_a_signer_without_audience_takes_any() -> None:
-    assert TokenSigner(SECRET).verify(SIGNER.issue("a")) == Identity("a")
+async def test_clocks_may_differ_a_little() -> None:
+    assert await SIGNER.verify(SIGNER.issue("a", ttl_s=60, now=time.time() - 65)) == Identity("a")
 
 
-def test_a_short_secret_works_without_noise() -> None:
+async def test_a_signer_without_audience_takes_any() -> None:
+    assert await TokenSigner(SECRET).verify(SIGNER.issue("a")) == Identity("a")
+
+
+async def test_a_short_secret_works_without_noise() -> None:
     signer = TokenSigner(b"short")
-    assert signer.verify(signer.issue("a")) == Identity("a")
+    assert await signer.verify(signer.issue("a")) == Identity("a")
 
 
 @pytest.mark.parametrize("user_id", ["", "a" * 129, "a\0", "\x7f", "\ud800", 7, None])
@@ -107,20 +117,33 @@ def test_a_damaged_secret_is_refused(tmp_path: Path) -> None:
 
 def test_playback_tokens() -> None:
     signer = PlaybackSigner(SECRET)
-    token = signer.issue("stream", "viewer é", 1000)
-    assert token != signer.issue("stream", "viewer é", 1000)
-    assert signer.verify("stream", token, 1000 + TTL_S - 1) == "viewer é"
-    other = PlaybackSigner(b"o" * 32).issue("stream", "viewer", 1000)
-    cases = [("stream", token, 1000 + TTL_S), ("another", token, 1000), ("stream", other, 1000)]
-    cases += [
-        ("stream", bad, 1000) for bad in ("", ".", "a.b", token[:-1], token + "é", "a" * 5000, "." * 100)
+    token = signer.issue("stream", "salt", "viewer é", 1000)
+    assert signer.verify("stream", "salt", token, 1000 + TTL_S - 1) == "viewer é"
+    other = PlaybackSigner(b"o" * 32).issue("stream", "salt", "viewer", 1000)
+    cases = [
+        ("stream", "salt", token, 1000 + TTL_S),
+        ("another", "salt", token, 1000),
+        ("stream", "pepper", token, 1000),
+        ("stream", "salt", other, 1000),
     ]
-    for stream_id, bad, now in cases:
+    cases += [
+        ("stream", "salt", bad, 1000)
+        for bad in ("", ".", "a.b", token[:-1], token + "é", "a" * 5000, "." * 100)
+    ]
+    for stream_id, salt, bad, now in cases:
         with pytest.raises(StreamError) as caught:
-            signer.verify(stream_id, bad, now)
+            signer.verify(stream_id, salt, bad, now)
         assert caught.value.code == "not_found"
+
+
+@pytest.mark.parametrize("viewer_id", ["viewer", "admin", '","admin"'])
+def test_an_admins_playback_token_says_so_and_no_other(viewer_id: str) -> None:
+    signer = PlaybackSigner(SECRET)
+    for is_admin in (True, False):
+        token = signer.issue("stream", "salt", viewer_id, 1000, is_admin=is_admin)
+        assert signer.holder("stream", "salt", token, 1000) == (viewer_id, is_admin)
 
 
 def test_an_access_token_is_no_playback_token() -> None:
     with pytest.raises(StreamError):
-        PlaybackSigner(SECRET).verify("stream", TokenSigner(SECRET).issue("a"), 0)
+        PlaybackSigner(SECRET).verify("stream", "salt", TokenSigner(SECRET).issue("a"), 0)

@@ -1,0 +1,34 @@
+"""Everything that the routes ask, and other rooms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from control_api.announcement import Announcements
+from control_api.attendance import Attendance
+from control_api.chat import ChatService
+from control_api.idempotency import Idempotency
+from control_api.moderation import ModerationService
+from control_api.postgres.audit_table import AuditTable
+from control_api.postgres.database import Database
+from control_api.service import StreamService
+from control_api.token import TokenVerifier
+from control_api.user import UserService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlPlane:
+    """The services on one database."""
+
+    streams: StreamService
+    users: UserService
+    chat: ChatService
+    moderation: ModerationService
+    attendance: Attendance
+    """Who watches."""
+    announcements: Announcements
+    """Whom to tell what has happened."""
+    verifier: TokenVerifier
+    idempotency: Idempotency
+    audit: AuditTable
+    database: Database

@@ -1,0 +1,1 @@
+"""The gRPC services that this server calls: their definitions, and the code made from them by `make protos`."""
