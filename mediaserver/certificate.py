@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 
+from media.ending import end_task
 from media.error import ConfigError, os_reason
 from mediaserver.config import Settings
 
@@ -73,8 +74,7 @@ class Certificate:
             yield
         finally:
             loop.remove_signal_handler(signal.SIGHUP)
-            task.cancel()
-            await asyncio.wait({task})
+            await end_task(task)
 
     async def _watch(self, nudge: asyncio.Event) -> None:
         while True:

@@ -16,6 +16,7 @@ from mediaserver.config import Settings
 from mediaserver.config_rule import remarks
 from mediaserver.encoder_check import EncoderState, try_encoders
 from mediaserver.environment import load_settings
+from mediaserver.service_check import service_faults
 
 LEAST_FREE_BYTES = 200 * 1024**2
 """Below this much free space under DATA_DIR the server cannot be trusted to keep what it is told."""
@@ -52,6 +53,7 @@ def examine() -> Report:
         _examine_ports(settings, report)
         _examine_certificate(settings, report)
         _examine_folder(settings.data_dir, report)
+        report.problems += service_faults(settings)
     report.encoders = try_encoders()
     missing = [encoder for encoder in report.encoders if encoder.is_needed and encoder.fault]
     report.problems += [f"encoder {encoder.name} does not work: {encoder.fault}" for encoder in missing]

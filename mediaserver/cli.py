@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from media.error import ConfigError
+from mediaserver.hlscheck import hlscheck
 
 if TYPE_CHECKING:
     from mediaserver.config import Settings
@@ -45,7 +46,11 @@ def main() -> None:
       mediaserver serve
       PORT=9000 DATA_DIR=/var/lib/mediaserver mediaserver serve
       mediaserver token alice --ttl 12h
+      mediaserver hlscheck https://example.com/live/master.m3u8
     """  # noqa: D301 - \b keeps click from wrapping what follows
+
+
+main.add_command(hlscheck)
 
 
 @main.command()
@@ -104,6 +109,28 @@ def token(user_id: str, admin: bool, ttl: str) -> None:
         _refuse(error)
     except TokenError as error:
         raise click.BadParameter(str(error), param_hint="USER_ID") from None
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the newest schema. The server does so itself when it starts.
+
+    \b
+    Examples:
+      mediaserver migrate
+      DATABASE_URL=postgresql://me:secret@db/streams mediaserver migrate
+    """  # noqa: D301 - \b keeps click from wrapping what follows
+    from mediaserver.migrate import migrate as run  # noqa: PLC0415 keeps --help fast
+
+    settings = _settings()
+    try:
+        applied = run(settings)
+    except ConfigError as error:
+        _refuse(error)
+    for name in applied:
+        click.echo(f"applied {name}")
+    if not applied:
+        click.echo("The schema is the newest.")
 
 
 @main.command()

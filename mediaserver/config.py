@@ -35,12 +35,25 @@ class Settings(BaseSettings):
     data_dir: setting.Folder = Path("data")
     jwt_secret: setting.Secret = SecretStr("")
     """Empty: made in `data_dir`."""
+    key_secret: setting.Secret = SecretStr("")
+    """Stored stream keys are sealed with it; empty: made in `data_dir`."""
+    database_url: setting.DatabaseAddress = SecretStr("")
+    """Empty: a PostgreSQL of this server's own under `data_dir`."""
+    redis_url: setting.RedisAddress = SecretStr("")
+    """Empty: what happens is told to pages and webhooks only."""
+    social_graph_grpc_url: setting.GrpcAddress = ""
+    """Empty: followers are kept in the database."""
+    jwt_jwks_url: setting.JwksAddress = ""
+    """Empty: access tokens are signed with `jwt_secret`."""
+    webhook_allow_private: setting.Switch = False
+    """Whether webhooks may have addresses of this machine and its network."""
     jwt_issuer: setting.Text = ""
     jwt_audience: setting.Text = ""
     reconnect_grace_s: setting.Grace = 60
     stop_grace_s: setting.Grace = 10
     start_grace_s: setting.Grace = 900
-    slate_after_s: setting.Grace = 3
+    """The three: how long a live stream waits for its encoder; None: until its owner ends it."""
+    slate_after_s: setting.Delay = 3
     """How long players wait for a lost encoder before they see a slate."""
     ladder: setting.Ladder = "on_demand"
     """`on_demand`, `always`, or a tuple of rungs, best first."""
@@ -49,6 +62,10 @@ class Settings(BaseSettings):
     segment_s: setting.SegmentLength = 2
     part_s: setting.PartLength = 0.5
     target_duration_s: setting.TargetDuration = 5
+    dvr_window_s: setting.Window = 7200
+    """How far live viewers can rewind; 0: as far as memory reaches."""
+    dvr_disk_gb: setting.Gigabytes = 50
+    """What that may take on disk, of all broadcasts together."""
     metrics_token: setting.Secret = SecretStr("")
     """Empty: anybody may read `/metrics`."""
     log_format: setting.LogFormat = ""
@@ -56,7 +73,6 @@ class Settings(BaseSettings):
 
     # Accepted, without effect yet: `config_rule.WITHOUT_EFFECT`.
     enable_recording: setting.Switch = True
-    dvr_window_s: setting.Window = 7200
     vod_ladder: setting.VodLadder = "on_demand"
     edge_workers: setting.SmallCount = 0
     webrtc_udp_port: setting.OtherPort = 8189
@@ -64,9 +80,5 @@ class Settings(BaseSettings):
     webrtc_public_ips: setting.IpAddresses = ()
 
     # Not supported yet, and refused because going on without would surprise: `config_rule.UNSUPPORTED`.
-    database_url: SecretStr = SecretStr("")
-    redis_url: SecretStr = SecretStr("")
     media_service_grpc_url: str = ""
-    social_graph_grpc_url: str = ""
     storage_url: SecretStr = SecretStr("")
-    jwt_jwks_url: str = ""

@@ -9,18 +9,13 @@ from pydantic import SecretStr
 from mediaserver.config import Settings
 
 UNSUPPORTED: dict[str, str] = {
-    "database_url": "streams are kept under DATA_DIR",
-    "redis_url": "this server runs alone",
     "media_service_grpc_url": "recordings are not made",
-    "social_graph_grpc_url": "followers are kept under DATA_DIR",
     "storage_url": "recordings are not made",
-    "jwt_jwks_url": "access tokens are signed with JWT_SECRET or a secret made in DATA_DIR",
 }
 """What would change where data goes or who is let in: to ignore it would be dangerous."""
 
 WITHOUT_EFFECT = (
     "enable_recording",
-    "dvr_window_s",
     "vod_ladder",
     "edge_workers",
     "webrtc_udp_port",
@@ -83,6 +78,10 @@ def remarks(settings: Settings) -> list[str]:
     ]
     if 0 < len(settings.jwt_secret.get_secret_value().encode()) < SHORT_SECRET:
         found.append(f"JWT_SECRET is shorter than {SHORT_SECRET} bytes; who has seen a token may guess it")
+    if settings.jwt_jwks_url and not (settings.jwt_issuer and settings.jwt_audience):
+        found.append(
+            "JWT_JWKS_URL without JWT_ISSUER and JWT_AUDIENCE takes any token of that issuer, for whomever it is"
+        )
     return found
 
 

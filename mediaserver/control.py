@@ -1,43 +1,150 @@
-"""The control plane as this process runs it: the registry under DATA_DIR and the services on top."""
+"""The control plane as this process runs it: the database and the services on top."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
+from control_api.announcement import TIDY_S, announcing
+from control_api.attendance import attending
+from control_api.cached_store import CachedStore
+from control_api.chat import ChatService
+from control_api.chore import Chore
+from control_api.idempotency import Idempotency
+from control_api.key_box import KeyBox
+from control_api.moderation import ModerationService
+from control_api.pending_end import PendingEnds
+from control_api.plane import ControlPlane
 from control_api.port import Broadcasts
-from control_api.registry import Registry
-from control_api.service import StreamService
-from control_api.token import TokenSigner
+from control_api.postgres.audit_table import AuditTable
+from control_api.postgres.comment_table import CommentTable
+from control_api.postgres.database import Database
+from control_api.postgres.idempotency_table import IdempotencyTable
+from control_api.postgres.migration import bring_up_to_date
+from control_api.postgres.moderation_table import ModerationTable
+from control_api.postgres.reaction_table import ReactionTable
+from control_api.postgres.store import PostgresStore
+from control_api.postgres.webhook_table import WebhookTable
+from control_api.schedule import Schedule
+from control_api.service import StreamService, utc_now
+from control_api.social_graph_port import SocialGraph
+from control_api.token import TokenSigner, TokenVerifier
 from control_api.user import UserService
 from mediaserver.config import Settings
+from mediaserver.postgres import EmbeddedPostgres
+from mediaserver.secret import key_secret
 
+if TYPE_CHECKING:
+    from control_api.redis_stream import RedisStreams
 
-@dataclass(frozen=True, slots=True)
-class ControlPlane:
-    """The services that routes and other rooms ask."""
+SCHEDULE_S = 15.0
+"""Between two looks for scheduled streams whose time is near or long past."""
 
-    service: StreamService
-    users: UserService
-    signer: TokenSigner
+FIRST_MIGRATION = "001_create_live_streaming_tables"
 
 
 @asynccontextmanager
 async def open_control_plane(
     settings: Settings, secret: bytes, broadcasts: Broadcasts
 ) -> AsyncIterator[ControlPlane]:
-    """Open the registry, and close it at the end.
+    """Open the database with its newest schema, the embedded one where none is configured; close it at the end.
 
     Raises:
-        ConfigError: DATA_DIR cannot be used, or another server uses it.
+        ConfigError: DATA_DIR cannot be used, another server uses it, or the database does not serve.
     """
-    registry = await Registry.open(settings.data_dir)
-    try:
-        yield ControlPlane(
-            service=StreamService(registry, broadcasts, min_followers=settings.min_followers_to_stream),
-            users=UserService(registry),
-            signer=TokenSigner(secret, settings.jwt_issuer, settings.jwt_audience),
+    async with AsyncExitStack() as stack:
+        dsn = await stack.enter_async_context(open_database(settings))
+        applied = await bring_up_to_date(dsn)
+        database = await Database.open(dsn)
+        stack.push_async_callback(database.close)
+        box = KeyBox(key_secret(settings))
+        tables = PostgresStore(database, box)
+        if FIRST_MIGRATION in applied and not settings.database_url.get_secret_value():
+            await tables.seed()
+        store = CachedStore(tables, PendingEnds(settings.data_dir / "pending_ends"))
+        await store.store_pending()
+        database.when_back(store.store_pending)
+        is_elsewhere = bool(settings.social_graph_grpc_url)
+        graph = _open_graph(settings) if is_elsewhere else tables
+        stack.push_async_callback(graph.close)
+        service = StreamService(
+            store,
+            graph,
+            broadcasts,
+            min_followers=settings.min_followers_to_stream,
+            is_graph_elsewhere=is_elsewhere,
         )
+        moderation = ModerationService(ModerationTable(database), service, graph)
+        chat = ChatService(service, CommentTable(database), ReactionTable(database), moderation)
+        stack.push_async_callback(chat.drain)
+        announcements = await stack.enter_async_context(
+            announcing(
+                service,
+                database,
+                WebhookTable(database, box),
+                graph,
+                redis=await _open_redis(settings, stack),
+                allow_private=settings.webhook_allow_private,
+                now=utc_now,
+            )
+        )
+        attendance = await stack.enter_async_context(attending(service, database, secret))
+        idempotency = Idempotency(IdempotencyTable(database, box))
+        await stack.enter_async_context(Chore("schedule", Schedule(service, store, utc_now).work, SCHEDULE_S))
+        await stack.enter_async_context(Chore("old answers", idempotency.tidy, TIDY_S))
+        yield ControlPlane(
+            streams=service,
+            users=UserService(store, is_graph_elsewhere=is_elsewhere),
+            chat=chat,
+            verifier=_open_verifier(settings, secret, stack),
+            announcements=announcements,
+            attendance=attendance,
+            moderation=moderation,
+            idempotency=idempotency,
+            audit=AuditTable(database),
+            database=database,
+        )
+
+
+def _open_graph(settings: Settings) -> SocialGraph:
+    from control_api.social_graph import GrpcSocialGraph  # noqa: PLC0415 gRPC takes long to load
+
+    return GrpcSocialGraph(settings.social_graph_grpc_url)
+
+
+async def _open_redis(settings: Settings, stack: AsyncExitStack) -> RedisStreams | None:
+    if not (url := settings.redis_url.get_secret_value()):
+        return None
+    from control_api.redis_stream import redis_streams  # noqa: PLC0415 likewise
+
+    return await stack.enter_async_context(redis_streams(url))
+
+
+def _open_verifier(settings: Settings, secret: bytes, stack: AsyncExitStack) -> TokenVerifier:
+    """Trust the issuer that is configured, else this server's own secret."""
+    if not settings.jwt_jwks_url:
+        return TokenSigner(secret, settings.jwt_issuer, settings.jwt_audience)
+    from control_api.jwks import JwksVerifier  # noqa: PLC0415 an HTTP client that nothing else here needs
+
+    verifier = JwksVerifier(settings.jwt_jwks_url, settings.jwt_issuer, settings.jwt_audience)
+    stack.push_async_callback(verifier.close)
+    return verifier
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[str]:
+    """Yield the address of the configured database, or of the embedded one, which runs meanwhile.
+
+    Raises:
+        ConfigError: the embedded one does not start.
+    """
+    if dsn := settings.database_url.get_secret_value():
+        yield dsn
+        return
+    embedded = EmbeddedPostgres(settings.data_dir)
+    dsn = await embedded.start()
+    try:
+        yield dsn
     finally:
-        await registry.close()
+        await embedded.stop()

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from control_api.registry import SEED_USER
+from control_api.postgres.user_table import SEED_USER
 from control_api.service import StreamService
 from control_api.store import StreamQuery
 from control_api.stream import Status, Stream
@@ -28,7 +28,12 @@ async def ready_stream(settings: Settings, service: StreamService) -> Stream | N
     Returns:
         None where the seeded user is nobody: tokens come from another application, or it has too few followers.
     """
-    if settings.jwt_secret.get_secret_value() or not (await service.eligibility(SEED_USER)).eligible:
+    has_other_users = settings.jwt_secret.get_secret_value() or settings.jwt_jwks_url
+    if (
+        has_other_users
+        or settings.social_graph_grpc_url
+        or not (await service.eligibility(SEED_USER)).eligible
+    ):
         return None
     query = StreamQuery(user_id=SEED_USER, status=Status.CREATED)
     for stream in await service.list_streams(query):

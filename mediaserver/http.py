@@ -3,29 +3,71 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Any
 
 from aiohttp import web
 
 from control_api import http as control_http
-from control_api.address import Addresses
+from control_api.address import Addresses, name_in
 from control_api.call import MAX_BODY
-from control_api.host import host_middleware
+from control_api.host import host_middleware, is_allowed_host
+from control_api.plane import ControlPlane
 from control_api.playback import PlaybackSigner
 from control_api.problem import problem_middleware
 from control_api.status_route import Check
+from hls import auth_http, dash_http, picture_http
 from hls import description as hls_description
 from hls import http as hls_http
+from hls.hot import HotDelivery
+from hls.rendered import RenderedPlaylists
 from mediaserver import metrics, pages
 from mediaserver.config import Settings
-from mediaserver.control import ControlPlane
+from mediaserver.hot_server import HotRunner
 from mediaserver.live.stage import Stage
 from rtmp.server import RtmpServer
 
 
-def make_application(
-    settings: Settings, stage: Stage, control: ControlPlane, playback: PlaybackSigner, rtmp: RtmpServer
+def make_runner(
+    settings: Settings,
+    stage: Stage,
+    control: ControlPlane,
+    playback: PlaybackSigner,
+    rtmp: RtmpServer,
+    **options: Any,
+) -> web.AppRunner:
+    """Join the rooms' routes, and the short way for HLS.
+
+    Args:
+        settings: the configuration.
+        stage: has the broadcasts.
+        control: the services behind the API.
+        playback: signs the addresses of private streams.
+        rtmp: the listener, for what is told to encoders.
+        options: of `aiohttp.web.AppRunner`.
+    """
+    rendered = RenderedPlaylists(stage.config)
+    hot = HotDelivery(stage, stage.config, rendered)
+    application = _make_application(settings, stage, control, playback, rtmp, rendered=rendered, hot=hot)
+
+    def is_allowed(host: str, local: object) -> bool:
+        name = name_in(host)
+        address = local if isinstance(local, str) else None
+        return name is not None and is_allowed_host(name, address, names)
+
+    names = tuple(name.lower() for name in settings.allowed_hosts)
+    return HotRunner(application, hot, is_allowed, **options)
+
+
+def _make_application(
+    settings: Settings,
+    stage: Stage,
+    control: ControlPlane,
+    playback: PlaybackSigner,
+    rtmp: RtmpServer,
+    *,
+    rendered: RenderedPlaylists,
+    hot: HotDelivery,
 ) -> web.Application:
-    """Join the rooms' routes."""
     application = web.Application(
         middlewares=[host_middleware(settings.allowed_hosts), problem_middleware], client_max_size=MAX_BODY
     )
@@ -38,12 +80,11 @@ def make_application(
     checks: dict[str, Check] = {
         "http": lambda: None,
         "rtmp": lambda: None if rtmp.is_listening else "not listening yet",
+        "database": lambda: control.database.fault,
     }
     application.add_routes(
         control_http.routes(
-            control.service,
-            control.users,
-            control.signer,
+            control,
             playback,
             addresses,
             checks=checks,
@@ -51,7 +92,11 @@ def make_application(
             extra_paths=hls_description.paths() | metrics.paths(),
         )
     )
-    application.add_routes(hls_http.routes(stage, stage.config))
-    application.add_routes(metrics.routes(stage, settings.metrics_token))
+    application.add_routes(auth_http.routes(stage, stage.previews))
+    application.add_routes(hls_http.preview_routes(stage.previews, stage.preview_config))
+    application.add_routes(picture_http.routes(stage, stage.config))
+    application.add_routes(dash_http.routes(stage, stage.config))
+    application.add_routes(hls_http.routes(stage, stage.config, rendered))
+    application.add_routes(metrics.routes(stage, settings.metrics_token, hot.answered))
     application.add_routes(pages.routes())
     return application

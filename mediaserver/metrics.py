@@ -25,19 +25,22 @@ STATES = ("copied", "encoded", "dormant", "shed", "idle", "slate")
 Sample = tuple[Mapping[str, str], float]
 
 
-def routes(stage: Stage, token: SecretStr) -> list[web.RouteDef]:
+def routes(stage: Stage, token: SecretStr, answered: Mapping[str, int]) -> list[web.RouteDef]:
     """Make the route.
 
     Args:
         stage: has the broadcasts.
         token: that a request has to bring; empty: anybody may ask.
+        answered: requests for HLS by what they asked for, as far as they took the short way.
     """
 
     async def answer(request: web.Request) -> web.Response:
         if not _may_read(request, token.get_secret_value()):
             headers = {"WWW-Authenticate": 'Bearer realm="metrics"'}
             return problem_response(401, "no_token", "The metrics take METRICS_TOKEN.", headers=headers)
-        return web.Response(body=render(stage).encode(), headers=NO_STORE | {"Content-Type": CONTENT_TYPE})
+        return web.Response(
+            body=render(stage, answered).encode(), headers=NO_STORE | {"Content-Type": CONTENT_TYPE}
+        )
 
     return [web.get("/metrics", answer)]
 
@@ -47,14 +50,39 @@ def paths() -> dict[str, dict[str, Any]]:
     good = {"description": "Prometheus text", "content": {CONTENT_TYPE: {}}}
     responses = {
         "200": good,
-        "401": {"description": "`METRICS_TOKEN` is set, and was not sent as a bearer token."},
+        "401": {
+            "description": "`METRICS_TOKEN` is set, and was not sent as a bearer token.",
+            "content": {"application/problem+json": {}},
+        },
     }
-    return {"/metrics": {"get": {"summary": "What the encoders do", "responses": responses}}}
+    return {
+        "/metrics": {"get": {"summary": "What the encoders do", "tags": ["Server"], "responses": responses}}
+    }
 
 
-def render(stage: Stage) -> str:
+def render(stage: Stage, answered: Mapping[str, int]) -> str:
     """Write everything that is known now."""
-    return "".join(_lines(stage))
+    return "".join([*_lines(stage), *_delivery(stage, answered)])
+
+
+def _delivery(stage: Stage, answered: Mapping[str, int]) -> Iterator[str]:
+    yield from _family(
+        "hls_hot_answers_total",
+        "Requests for HLS that were answered from memory, by what they asked for.",
+        [({"kind": kind}, float(answered.get(kind, 0))) for kind in ("playlist", "part", "segment")],
+        kind="counter",
+    )
+    yield from _family(
+        "hls_waiting_requests",
+        "Requests that wait for a part now.",
+        [({"stream": stream_id}, float(one.output.waiting)) for stream_id, one in stage.live_broadcasts()],
+    )
+    yield from _family(
+        "hls_refused_requests_total",
+        "Requests that would have had to wait for a part, and were too many.",
+        [({"stream": stream_id}, float(one.output.refused)) for stream_id, one in stage.live_broadcasts()],
+        kind="counter",
+    )
 
 
 def _lines(stage: Stage) -> Iterator[str]:
@@ -65,6 +93,16 @@ def _lines(stage: Stage) -> Iterator[str]:
         for stream_id, one in broadcasts
         for state in one.rungs.states()
     ]
+    yield from _family(
+        "rewind_available_seconds",
+        "How far viewers can rewind.",
+        [({"stream": stream_id}, one.output.rewind_s) for stream_id, one in broadcasts],
+    )
+    yield from _family(
+        "rewind_disk_bytes",
+        "Segments on disk.",
+        [({"stream": stream_id}, float(one.output.archived_bytes)) for stream_id, one in broadcasts],
+    )
     steward = stage.steward
     yield from _family(
         "ladder_lag_seconds",

@@ -1,7 +1,7 @@
 """The web pages: built files from `web/`, read once at start, served with ETag, gzip and a strict policy.
 
-The pages are one document that reads its own address; assets carry a hash of their content in their names, so
-they never change. Nothing is loaded from anywhere else.
+The pages are one document that reads its own address, and `/docs` is another; assets carry a hash of their content in
+their names, so they never change. Nothing is loaded from anywhere else.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +18,14 @@ from aiohttp import web
 PAGES = Path(__file__).parent / "pages"
 """Where `make web` puts the built pages."""
 
+DOCUMENTS = {"/": "index.html", "/watch/{id}": "index.html", "/docs": "docs.html"}
+
 CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
-        "img-src 'self'",
+        "img-src 'self' data:",  # icons in the style sheet of /docs
         "connect-src 'self'",
         "media-src 'self' blob:",  # Media Source Extensions play from a blob: address
         "base-uri 'none'",
@@ -55,22 +58,17 @@ class PageFile:
 
 
 def routes(directory: Path = PAGES) -> list[web.RouteDef]:
-    """Make the routes of all pages: `/`, `/watch/{id}` and `/assets/{name}`.
+    """Make the routes of all pages and of `/assets/{name}`.
 
     Args:
         directory: of the built pages; when they are not there, the pages answer 503 and say what to do.
     """
-    document = directory / "index.html"
-    if not document.is_file():
-        return [web.get(path, _not_built) for path in ("/", "/watch/{id}")]
-    page = _read(document, "no-cache")
+    if not all((directory / name).is_file() for name in DOCUMENTS.values()):
+        return [web.get(path, _not_built) for path in DOCUMENTS]
     assets = {
         path.name: _read(path, "public, max-age=31536000, immutable")
         for path in (directory / "assets").iterdir()
     }
-
-    async def serve_page(request: web.Request) -> web.Response:
-        return _respond(request, page)
 
     async def serve_asset(request: web.Request) -> web.Response:
         asset = assets.get(request.match_info["name"])
@@ -78,11 +76,15 @@ def routes(directory: Path = PAGES) -> list[web.RouteDef]:
             raise web.HTTPNotFound(text="There is no such file.\n")
         return _respond(request, asset)
 
-    return [
-        web.get("/", serve_page),
-        web.get("/watch/{id}", serve_page),
-        web.get("/assets/{name}", serve_asset),
-    ]
+    pages = [web.get(path, _serve(_read(directory / name, "no-cache"))) for path, name in DOCUMENTS.items()]
+    return [*pages, web.get("/assets/{name}", serve_asset)]
+
+
+def _serve(page: PageFile) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def serve(request: web.Request) -> web.Response:
+        return _respond(request, page)
+
+    return serve
 
 
 async def _not_built(_request: web.Request) -> web.Response:

@@ -8,19 +8,23 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import structlog
 import uvloop
 from aiohttp import web
 
 from control_api.playback import PlaybackSigner
+from hls.archive import Archives
 from hls.config import HlsConfig
+from media.ending import end_task
 from media.error import ConfigError, os_reason
 from mediaserver.certificate import Certificate, open_certificate
 from mediaserver.config import Settings
 from mediaserver.control import open_control_plane
+from mediaserver.data_lock import locked
 from mediaserver.demo import demo_broadcast, ready_stream
-from mediaserver.http import make_application
+from mediaserver.http import make_runner
 from mediaserver.live.checkpoint import CheckpointStore
 from mediaserver.live.session import Graces
 from mediaserver.live.stage import Stage
@@ -66,14 +70,20 @@ async def serve(settings: Settings, *, demo: bool = False) -> None:
     started = time.monotonic()
     stopping = _stop_on_signals()
     async with AsyncExitStack() as stack:
+        stack.enter_context(locked(settings.data_dir))
         pool = WorkerPool(warm=WARM_WORKERS)
         stack.push_async_callback(pool.close)
         renderer = Renderer(pool) if settings.ladder == "on_demand" else None
         if renderer is not None:
             stack.push_async_callback(renderer.close)
+        warming = asyncio.create_task(_warm_up(pool, settings))
+        stack.push_async_callback(end_task, warming)
         secret = access_secret(settings)
         playback = PlaybackSigner(secret)
-        stage = _make_stage(settings, pool, renderer, playback)
+        archives = _open_archives(settings)
+        if archives is not None:
+            stack.push_async_callback(archives.close)
+        stage = _make_stage(settings, pool, renderer, playback, archives)
         certificate = open_certificate(settings)
         if certificate is not None:
             await stack.enter_async_context(certificate.watching())
@@ -81,27 +91,42 @@ async def serve(settings: Settings, *, demo: bool = False) -> None:
             _stay_on_hang_up(stopping)
         rtmp = _make_rtmp(settings, stage, certificate)
         control = await stack.enter_async_context(open_control_plane(settings, secret, stage))
-        application = make_application(settings, stage, control, playback, rtmp)
-        http_port = await stack.enter_async_context(_serving_http(settings, application, certificate))
+        stage.report_viewers(control.attendance.viewers)
+        runner = make_runner(
+            settings,
+            stage,
+            control,
+            playback,
+            rtmp,
+            access_log=None,
+            shutdown_timeout=HTTP_DRAIN_S,
+            keepalive_timeout=HTTP_IDLE_S,
+        )
+        http_port = await stack.enter_async_context(_serving_http(settings, runner, certificate))
         stack.push_async_callback(_let_players_read, stage)
         stack.push_async_callback(stage.close)
-        await pool.start()
-        await find_hardware(pool, settings.encoders)
-        await stage.open(control.service)
+        await warming
+        await stage.open(control.streams)
         stack.push_async_callback(rtmp.close)
         await rtmp.start()
         seconds = round(time.monotonic() - started, 3)
         log.info("ready", http_port=http_port, rtmp_port=rtmp.port, rtmps_port=rtmp.tls_port, seconds=seconds)
         places = Places(settings, http_port, rtmp.port, rtmp.tls_port)
         if demo:
-            demo_stream = await stack.enter_async_context(demo_broadcast(control.service, places.rtmp))
+            demo_stream = await stack.enter_async_context(demo_broadcast(control.streams, places.rtmp))
             places.tell(watch=demo_stream.id)
-        elif stream := await ready_stream(settings, control.service):
+        elif stream := await ready_stream(settings, control.streams):
             places.tell(watch=stream.id, stream_key=stream.stream_key)
         else:
             places.tell()
         await stopping.wait()
         log.info("stopping")
+
+
+async def _warm_up(pool: WorkerPool, settings: Settings) -> None:
+    """Start codec workers, while the database starts."""
+    await pool.start()
+    await find_hardware(pool, settings.encoders)
 
 
 async def _let_players_read(stage: Stage) -> None:
@@ -110,12 +135,24 @@ async def _let_players_read(stage: Stage) -> None:
         await asyncio.sleep(stage.config.part_s)
 
 
+def _open_archives(settings: Settings) -> Archives | None:
+    if not settings.dvr_window_s:
+        return None
+    return Archives(settings.data_dir / "dvr", int(settings.dvr_disk_gb * 1e9))
+
+
 def _make_stage(
-    settings: Settings, pool: WorkerPool, renderer: Renderer | None, playback: PlaybackSigner
+    settings: Settings,
+    pool: WorkerPool,
+    renderer: Renderer | None,
+    playback: PlaybackSigner,
+    archives: Archives | None,
 ) -> Stage:
     config = HlsConfig(
         segment_s=settings.segment_s, part_s=settings.part_s, target_duration_s=settings.target_duration_s
     )
+    if archives is not None:
+        config = replace(config, window_s=max(settings.dvr_window_s, config.window_s))
     graces = Graces(settings.reconnect_grace_s, settings.stop_grace_s, settings.start_grace_s)
     checkpoints = CheckpointStore(settings.data_dir / "live")
     wanted = settings.ladder if isinstance(settings.ladder, tuple) else None
@@ -129,6 +166,7 @@ def _make_stage(
         slate_after_s=settings.slate_after_s,
         playback=playback,
         wall_clock=time.time,
+        archives=archives,
     )
 
 
@@ -141,19 +179,12 @@ def _make_rtmp(settings: Settings, stage: Stage, certificate: Certificate | None
 
 @asynccontextmanager
 async def _serving_http(
-    settings: Settings, application: web.Application, certificate: Certificate | None
+    settings: Settings, runner: web.AppRunner, certificate: Certificate | None
 ) -> AsyncIterator[int]:
     """Serve HTTP, or HTTPS where there is a certificate; yields the port.
 
     At the end running answers get a moment, then their connections close.
     """
-    runner = web.AppRunner(
-        application,
-        access_log=None,
-        shutdown_timeout=HTTP_DRAIN_S,
-        keepalive_timeout=HTTP_IDLE_S,
-        handle_signals=False,
-    )
     await runner.setup()
     try:
         try:

@@ -33,6 +33,10 @@ def _off(value: object) -> object:
     return None if _lower(value) == "off" else value
 
 
+def _keep(value: object) -> object:
+    return None if _lower(value) == "keep" else value
+
+
 def _rungs(value: object) -> object:
     names = _words(_lower(value))
     if not isinstance(names, tuple) or not names or not set(names) <= set(LADDER):
@@ -69,6 +73,31 @@ def _ip_addresses(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(str(ip_address(value)) for value in values)
 
 
+def _secret_address(*schemes: str) -> Callable[[SecretStr], SecretStr]:
+    def check(address: SecretStr) -> SecretStr:
+        if (text := address.get_secret_value()) and text.partition("://")[0] not in schemes:
+            raise ValueError("no such address")
+        return address
+
+    return check
+
+
+def _grpc_address(value: str) -> str:
+    if value:
+        from control_api.graph_channel import parse_target  # noqa: PLC0415 gRPC takes long to load
+
+        parse_target(value)
+    return value
+
+
+def _jwks_address(value: str) -> str:
+    if value:
+        from control_api.jwks import check_jwks_url  # noqa: PLC0415 likewise
+
+        check_jwks_url(value)
+    return value
+
+
 def _long_enough(secret: SecretStr) -> SecretStr:
     if 0 < len(secret.get_secret_value()) < 8:
         raise ValueError("too short")
@@ -80,7 +109,7 @@ _HOST_NAME = Field(
     pattern=r"^(\*|(\*\.)?[A-Za-z0-9_-][A-Za-z0-9._-]*|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$"
 )
 _LIST = (NoDecode, BeforeValidator(_words))
-_GRACE = Field(ge=0, le=86_400)
+_DAY = Field(ge=0, le=86_400)
 
 Port = Annotated[int, Field(ge=0, le=65_535), Accepts("a port from 0 to 65535; 0 is any free one")]
 PortOrOff = Annotated[
@@ -115,6 +144,24 @@ WebRtcAddress = Annotated[
     Accepts("an address such as https://stream.example.org/webrtc, without ? and #"),
 ]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough), Accepts("8 characters or more")]
+DatabaseAddress = Annotated[
+    SecretStr,
+    AfterValidator(_secret_address("postgresql", "postgres")),
+    Accepts("an address such as postgresql://user:password@host:5432/name"),
+]
+RedisAddress = Annotated[
+    SecretStr,
+    AfterValidator(_secret_address("redis", "rediss", "unix")),
+    Accepts("an address such as redis://:password@host:6379/0, or rediss:// for TLS"),
+]
+GrpcAddress = Annotated[
+    str, AfterValidator(_grpc_address), Accepts("host:port, grpc://host:port or grpcs://host:port for TLS")
+]
+JwksAddress = Annotated[
+    str,
+    AfterValidator(_jwks_address),
+    Accepts("an address such as https://login.example.org/.well-known/jwks.json"),
+]
 Text = Annotated[str, Field(max_length=1000), Accepts("up to 1000 characters")]
 Folder = Annotated[
     Path, AfterValidator(lambda path: path.expanduser().absolute()), Accepts("the path of a folder")
@@ -126,11 +173,15 @@ File = Annotated[
 Switch = Annotated[bool, Accepts("true or false")]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000), Accepts("a whole number from 0")]
 SmallCount = Annotated[int, Field(ge=0, le=64), Accepts("a whole number from 0 to 64")]
-Grace = Annotated[float, _GRACE, Accepts("seconds from 0 to 86400")]
+Delay = Annotated[float, _DAY, Accepts("seconds from 0 to 86400")]
+Grace = Annotated[
+    Annotated[float, _DAY] | None, BeforeValidator(_keep), Accepts("seconds from 0 to 86400, or keep")
+]
 SegmentLength = Annotated[float, Field(ge=0.5, le=30), Accepts("seconds from 0.5 to 30")]
 PartLength = Annotated[float, Field(ge=0.1, le=5), Accepts("seconds from 0.1 to 5")]
 TargetDuration = Annotated[int, Field(ge=1, le=60), Accepts("whole seconds from 1 to 60")]
 Window = Annotated[float, Field(ge=0, le=604_800), Accepts("seconds from 0 to 604800")]
+Gigabytes = Annotated[float, Field(ge=0.1, le=1_000_000), Accepts("gigabytes from 0.1 to 1000000")]
 Ladder = Annotated[
     Literal["on_demand", "always"] | tuple[str, ...],
     NoDecode,

@@ -9,7 +9,11 @@ import pytest
 
 from mediaserver.check import Report, examine, port_fault, render
 from mediaserver.encoder_check import EncoderState, try_encoders
+from mediaserver.environment import load_settings
+from mediaserver.service_check import service_faults
 from tests.certificate import make_certificate
+from tests.database import PostgresServer
+from tests.redis_server import RedisServer
 
 
 def test_ports() -> None:
@@ -39,6 +43,20 @@ def test_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert report.problems == [
         f"RTMPS_PORT: {port} on 127.0.0.1 cannot be used: Address already in use",
         f"TLS_KEY_FILE: {files.certificate} holds no private key in PEM form",
+    ]
+
+
+def test_services_are_tried(
+    postgres_18: PostgresServer, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", postgres_18.dsn("postgres"))
+    monkeypatch.setenv("REDIS_URL", redis_server.url)
+    assert service_faults(load_settings()) == []
+    redis_server.stop()
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody:secret@127.0.0.1:1/none")
+    assert service_faults(load_settings()) == [
+        "DATABASE_URL: the database cannot be reached: Connect call failed ('127.0.0.1', 1)",
+        "REDIS_URL: Redis does not take events at the moment: ConnectionError.",
     ]
 
 

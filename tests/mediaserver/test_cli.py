@@ -57,18 +57,19 @@ def test_wrong_usage(tmp_path: Path, arguments: list[str], words: str) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_token_and_nothing_else(tmp_path: Path) -> None:
+async def test_a_token_and_nothing_else(tmp_path: Path) -> None:
     first, second = run(tmp_path, "token", "alice"), run(tmp_path, "token", "root", "--admin", "--ttl", "7d")
     signer = TokenSigner(load_or_create_secret(tmp_path / "data"))
     assert (first.returncode, first.stderr, first.stdout.count("\n")) == (0, "", 1)
-    assert signer.verify(first.stdout.strip()) == Identity("alice")
-    assert signer.verify(second.stdout.strip()) == Identity("root", is_admin=True)
+    assert await signer.verify(first.stdout.strip()) == Identity("alice")
+    assert await signer.verify(second.stdout.strip()) == Identity("root", is_admin=True)
 
 
-def test_a_token_by_a_configured_secret(tmp_path: Path) -> None:
+async def test_a_token_by_a_configured_secret(tmp_path: Path) -> None:
     settings = {"JWT_SECRET": "s" * 40, "JWT_ISSUER": "me", "JWT_AUDIENCE": "you"}
     result = run(tmp_path, "token", "alice", **settings)
-    assert TokenSigner(b"s" * 40, "me", "you").verify(result.stdout.strip()) == Identity("alice")
+    verifier = TokenSigner(b"s" * 40, "me", "you")
+    assert await verifier.verify(result.stdout.strip()) == Identity("alice")
     assert not (tmp_path / "data").exists()
 
 

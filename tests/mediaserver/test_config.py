@@ -88,6 +88,11 @@ def test_values(monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: ob
     assert re.fullmatch(rf"{name}: '.+' is not accepted; it takes .+", caught.value.problems[0])
 
 
+def test_a_grace_may_last_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECONNECT_GRACE_S", "Keep")
+    assert load_settings().reconnect_grace_s is None
+
+
 TLS = {"TLS_CERT_FILE": "/x.pem", "TLS_KEY_FILE": "/y.pem"}
 
 PROBLEMS = [
@@ -99,11 +104,23 @@ PROBLEMS = [
     ({"PART_S": "2"}, "PART_S: '2' is not accepted; it takes less than SEGMENT_S (2)"),
     ({"SEGMENT_S": "6"}, "SEGMENT_S: '6' is not accepted; it takes at most TARGET_DURATION_S (5)"),
     ({"RTMP_PORT": "8098"}, "RTMP_PORT: '8098' is not accepted; PORT has it already"),
-    ({"DATABASE_URL": "postgresql://u:hunter2@db/x"}, "DATABASE_URL is not supported by this version"),
-    ({"REDIS_URL": "redis://localhost:6379"}, "REDIS_URL is not supported by this version"),
+    (
+        {"DATABASE_URL": "mysql://u:hunter2@db/x"},
+        "DATABASE_URL: its value (not shown) is not accepted; it takes an address such as postgresql://",
+    ),
+    (
+        {"REDIS_URL": "localhost:6379"},
+        "REDIS_URL: its value (not shown) is not accepted; it takes an address such as redis://",
+    ),
     ({"MEDIA_SERVICE_GRPC_URL": "localhost:50051"}, "MEDIA_SERVICE_GRPC_URL is not supported"),
-    ({"JWT_JWKS_URL": "https://x/keys"}, "JWT_JWKS_URL is not supported by this version"),
-    ({"SOCIAL_GRAPH_GRPC_URL": "x:1"}, "SOCIAL_GRAPH_GRPC_URL is not supported by this version"),
+    (
+        {"JWT_JWKS_URL": "http://x/keys"},
+        "JWT_JWKS_URL: 'http://x/keys' is not accepted; it takes an address such as https",
+    ),
+    (
+        {"SOCIAL_GRAPH_GRPC_URL": "http://x"},
+        "SOCIAL_GRAPH_GRPC_URL: 'http://x' is not accepted; it takes host:port",
+    ),
     ({"STORAGE_URL": "s3://bucket"}, "STORAGE_URL is not supported by this version"),
     (
         {"RTMPS_PORT": "443"},
@@ -176,14 +193,14 @@ def test_remarks(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch,
         {
             "ENABLE_RECORDING": "false",
-            "DVR_WINDOW_S": "60",
+            "EDGE_WORKERS": "2",
             "JWT_SECRET": "only 13 chars",
             "VOD_LADDER": "on_demand",
         },
     )
     found = remarks(load_settings())
     assert found[:2] == [
-        f"{name} has no effect in this version" for name in ("ENABLE_RECORDING", "DVR_WINDOW_S")
+        f"{name} has no effect in this version" for name in ("ENABLE_RECORDING", "EDGE_WORKERS")
     ]
     assert len(found) == 3
     assert "only 13" not in found[2]

@@ -34,10 +34,10 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 SECRET_TEXTS = [new_stream_key(), new_channel_key(), TokenSigner(b"x" * 32).issue("alice")]
-PLAYBACK = PlaybackSigner(b"x" * 32).issue("id", "alice", 0)
+PLAYBACK = PlaybackSigner(b"x" * 32).issue("id", "salt", "alice", 0)
 
 
-@pytest.mark.parametrize("secret", SECRET_TEXTS)
+@pytest.mark.parametrize("secret", SECRET_TEXTS, ids=["stream key", "channel key", "access token"])
 def test_secrets_are_redacted_everywhere(secret: str, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("json")
     logger = structlog.get_logger("x")

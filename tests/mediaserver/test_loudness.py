@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 import pytest
 
 from control_api.health import StreamHealthAnswer
+from hls.config import HlsConfig
 from media.error import TranscodeError
 from media.packet import CLOCK_HZ, AudioTrack, Packet
 from mediaserver.live.description import describe_health
@@ -24,6 +25,7 @@ from mediaserver.live.loudness import (
     LoudnessMeter,
 )
 from mediaserver.live.loudness_gate import IntegratedLoudness
+from mediaserver.live.preview import Preview, preview_config
 from mediaserver.live.session import Graces, Publication, Session
 from tests.transcode.source import sine
 from transcode.loudness import measure_loudness
@@ -204,7 +206,9 @@ async def test_a_publisher_that_is_not_started_yet_hears_of_its_sound(
         graces=Graces(60, 60, 60),
         on_expired=lambda _: None,
         on_error=lambda _: None,
+        on_lost=lambda _: None,
         load=Load(),
+        preview=Preview("it", preview_config(HlsConfig()), lambda: now[0]),
         clock=lambda: now[0],
     )
     probe, measured = LoudnessProbe(pool), asyncio.Event()

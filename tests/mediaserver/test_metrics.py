@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
 
-from control_api.registry import Registry
+from control_api.postgres.store import PostgresStore
 from mediaserver import metrics
 
 from .scene import MakeScene
@@ -21,17 +21,15 @@ LINE = re.compile(r'[a-z_]+(\{[a-z]+="[^"\n]*"(,[a-z]+="[^"\n]*")*\})? -?[0-9.e+
 
 
 @pytest.fixture
-async def house(make_scene: MakeScene, tmp_path: Path) -> AsyncIterator[House]:
-    registry = await Registry.open(tmp_path)
-    house = await open_house(registry, tmp_path)
+async def house(make_scene: MakeScene, store: PostgresStore, tmp_path: Path) -> AsyncIterator[House]:
+    house = await open_house(store, tmp_path)
     yield house
     await house.stage.close()
-    await registry.close()
 
 
 async def read(house: House, token: str = "", **headers: str) -> tuple[int, str]:
     application = web.Application()
-    application.add_routes(metrics.routes(house.stage, SecretStr(token)))
+    application.add_routes(metrics.routes(house.stage, SecretStr(token), {"part": 3}))
     async with (
         TestClient(TestServer(application)) as client,
         client.get("/metrics", headers=headers) as answer,

@@ -18,6 +18,7 @@ SCRIPT = "console.log('hello');\n" * 100
 def pages(tmp_path: Path) -> Path:
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<!doctype html><title>Live</title>")
+    (tmp_path / "docs.html").write_text("<!doctype html><title>API</title>")
     (tmp_path / "assets" / "index-abc123.js").write_text(SCRIPT)
     return tmp_path
 
@@ -29,7 +30,7 @@ async def client(aiohttp_client: ClientFactory, pages: Path) -> Client:
     return await aiohttp_client(application)
 
 
-@pytest.mark.parametrize("path", ["/", "/watch/0199f6f0-7a41-7c11-9d4e-5b7a3f6e2a10"])
+@pytest.mark.parametrize("path", ["/", "/watch/0199f6f0-7a41-7c11-9d4e-5b7a3f6e2a10", "/docs"])
 async def test_pages_are_checked_each_time_and_closed_to_others(client: Client, path: str) -> None:
     answer = await client.get(path)
     assert answer.status == 200

@@ -7,15 +7,18 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from hls.config import HlsConfig
 from media.error import PeerError, StreamError
 from media.packet import Packet
+from mediaserver.live import preview as preview_module
 from mediaserver.live.broadcast import Broadcast
 from mediaserver.live.keyframe_memory import KeyframeHabit
 from mediaserver.live.load import Load
+from mediaserver.live.preview import Preview, preview_config
 from mediaserver.live.session import Graces, Publication, Session
 from mediaserver.live.takeover import MAX_TAKEOVERS
 
-from .scene import AAC_48, MakeScene, Scene, Source, sized
+from .scene import AAC_48, NOW, MakeScene, Scene, Source, sized
 
 NEVER_S = 3600.0
 SOON_S = 0.01
@@ -30,6 +33,7 @@ class Room:
     scene: Scene
     expired: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     kicked: list[str] = field(default_factory=list)
     habit: KeyframeHabit = field(default_factory=KeyframeHabit)
     """Of the key that all publishers use."""
@@ -61,20 +65,23 @@ class MakeRoom:
     def __init__(self, make_scene: MakeScene) -> None:
         self._make_scene = make_scene
 
-    def __call__(self, **graces: float) -> Room:
+    def __call__(self, **graces: float | None) -> Room:
         scene = self._make_scene()
-        seconds = {"reconnect_s": NEVER_S, "stop_s": NEVER_S, "start_s": NEVER_S} | graces
+        seconds: dict[str, float | None] = {"reconnect_s": NEVER_S, "stop_s": NEVER_S, "start_s": NEVER_S}
         expired: list[str] = []
         errors: list[str] = []
+        lost: list[str] = []
         session = Session(
             "room",
-            graces=Graces(**seconds),
+            graces=Graces(**seconds | graces),
             on_expired=expired.append,
             on_error=errors.append,
+            on_lost=lost.append,
             load=Load(),
+            preview=Preview("room", preview_config(HlsConfig()), lambda: NOW),
             clock=lambda: CLOCK_S,
         )
-        return Room(session, scene, expired, errors)
+        return Room(session, scene, expired, errors, lost)
 
 
 @pytest.fixture
@@ -131,7 +138,7 @@ async def test_graces_of_a_publisher_who_left(
     slate = room.scene.broadcast.slate_request()
     assert slate is not None
     assert slate.caption == ("Paused" if clean else "Reconnecting …")
-    assert room.errors == ([] if clean else ["the connection was lost"])
+    assert room.errors == room.lost == ([] if clean else ["the connection was lost"])
 
 
 @pytest.mark.parametrize(
@@ -154,6 +161,15 @@ async def test_the_encoders_name_is_the_one_it_says_later(
     publication.encoder = "FMLE/3.0"
     publication.receive_metadata(said)
     assert publication.encoder == name
+
+
+async def test_a_stream_may_be_kept_until_its_owner_ends_it(make_room: MakeRoom) -> None:
+    room = make_room(start_s=SOON_S, reconnect_s=None)
+    room.go_live()
+    publication = room.join()
+    send(publication, Source(), 60)
+    publication.close(clean=False, reason="the connection was lost")
+    assert not await room.has_expired()
 
 
 async def test_coming_back_stops_the_grace(make_room: MakeRoom) -> None:
@@ -226,6 +242,75 @@ async def test_preview_is_not_published(make_room: MakeRoom) -> None:
     assert room.scene.broadcast.has_media, "audio is known from the preview"
     frames = await room.scene.frames("360p")
     assert frames[0] == "copy@0!"
+
+
+async def test_preview_ends_with_the_start_and_is_forgotten(
+    make_room: MakeRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preview_module, "LINGER_S", SOON_S)
+    room = make_room()
+    publication, source = room.join(), Source()
+    send(publication, source, 70)
+    preview = room.session.preview
+    assert preview.output is not None
+    view = preview.output.view("source")
+    assert view is not None
+    assert not view.is_ended
+    room.go_live()
+    ended = preview.output.view("source")
+    assert ended is not None
+    assert ended.is_ended
+    send(publication, source, 70)
+    after = preview.output.view("source")
+    assert after is not None
+    assert after.version == ended.version, "nothing of the broadcast is added"
+    assert room.scene.broadcast.has_media
+    first = room.scene.view("360p").segments[0]
+    assert (first.msn, first.is_discontinuity) == (0, False), "nothing of the preview has been there"
+    async with asyncio.timeout(5):
+        while preview.output is not None:  # noqa: ASYNC110 - the timer of the loop frees it
+            await asyncio.sleep(SOON_S)
+
+
+async def test_previews_follow_the_publishers(make_room: MakeRoom) -> None:
+    room = make_room()
+    outputs = []
+    for name in ("first", "second"):
+        publication = room.join(name, closes=True)
+        send(publication, Source(), 60)
+        outputs.append(room.session.preview.output)
+        if name == "second":
+            publication.close(clean=False, reason="the connection was lost")
+    assert None not in outputs
+    assert outputs[0] is not outputs[1]
+    ended = [view.is_ended for output in outputs if output is not None and (view := output.view("source"))]
+    assert ended == [True, True]
+
+
+async def test_preview_of_a_cancelled_stream_ends(make_room: MakeRoom) -> None:
+    room = make_room()
+    publication = room.join()
+    source = Source()
+    send(publication, source, 60)
+    await room.session.end("cancelled")
+    output = room.session.preview.output
+    assert output is not None
+    view = output.view("source")
+    assert view is not None
+    assert view.is_ended
+    send(publication, source, 60)
+    assert room.session.preview.output is output
+
+
+async def test_preview_that_cannot_be_shown_costs_no_connection(make_room: MakeRoom) -> None:
+    room = make_room()
+    publication = room.join()
+    for packet in Source().run(300):
+        publication.receive(
+            replace(packet, dts=0, pts=0, is_keyframe=packet.is_keyframe and packet.dts == 450_000)
+        )
+    assert room.session.preview.warnings
+    assert room.kicked == []
 
 
 async def test_preview_that_leaves_costs_no_grace(make_room: MakeRoom) -> None:

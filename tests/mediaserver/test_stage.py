@@ -1,30 +1,33 @@
-"""Stage: who is on the air, with the real services and the real registry behind it."""
+"""Stage: who is on the air, with the real services and the real database behind it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from control_api.health import StreamHealthAnswer
 from control_api.playback import PlaybackSigner
-from control_api.registry import Registry
+from control_api.postgres.store import PostgresStore
 from control_api.service import StreamService
 from control_api.stream import Status, Stream
 from hls.config import HlsConfig
 from media.error import StreamError
 from mediaserver.live import stage as stage_module
 from mediaserver.live.checkpoint import CheckpointStore
+from mediaserver.live.preview import NO_ENCODER, NO_KEYFRAME
 from mediaserver.live.session import Graces, Publication
 from mediaserver.live.stage import Stage
 from mediaserver.live.takeover import MAX_TAKEOVERS
 from rtmp.port import PublishRequest
 from transcode.supervisor import WorkerPool
 
-from .scene import NOW, Encoder, MakeScene, Source
+from .scene import NOW, VIDEO, Encoder, MakeScene, Source
 
 SOON_S = 0.01
 NEVER_S = 3600.0
@@ -70,23 +73,16 @@ def make_stage(folder: Path, grace_s: float = NEVER_S) -> Stage:
     )
 
 
-@pytest.fixture
-async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
-    registry = await Registry.open(tmp_path)
-    yield registry
-    await registry.close()
-
-
-async def open_house(registry: Registry, folder: Path, grace_s: float = NEVER_S) -> House:
+async def open_house(store: PostgresStore, folder: Path, grace_s: float = NEVER_S) -> House:
     stage = make_stage(folder, grace_s)
-    service = StreamService(registry, stage, min_followers=0)
+    service = StreamService(store, store, stage, min_followers=0)
     await stage.open(service)
     return House(stage, service, folder)
 
 
 @pytest.fixture
-async def house(make_scene: MakeScene, registry: Registry, tmp_path: Path) -> AsyncIterator[House]:
-    house = await open_house(registry, tmp_path)
+async def house(make_scene: MakeScene, store: PostgresStore, tmp_path: Path) -> AsyncIterator[House]:
+    house = await open_house(store, tmp_path)
     yield house
     await house.stage.close()
 
@@ -107,6 +103,7 @@ _NO_RUNGS = {
     },
     "rungs": [],
     "on_slate": False,
+    "rewind": {"available_s": 0.0, "disk_bytes": 0},
 }
 
 
@@ -194,7 +191,7 @@ async def test_ended_stream_can_be_read_for_a_while(house: House, monkeypatch: p
         assert house.stage.find(old.id) is None
         with pytest.raises(StreamError, match="no such stream"):
             house.stage.check(old.id, None)
-    assert len(house.stage._is_private) == 3
+    assert len(house.stage._access) == 3
     assert house.stage._sessions == {}
     assert list((house.folder / "live").glob("*")) == []
 
@@ -219,24 +216,28 @@ async def test_cancelled_stream_leaves_nothing(house: House) -> None:
     assert house.kicked == ["the stream has ended: cancelled"]
     assert house.stage._sessions == {}
     assert house.stage._ended == {}
-    assert house.stage._is_private == {}
+    assert len(house.stage._access) == 0
     with pytest.raises(StreamError):
         house.stage.check(stream.id, None)
     with pytest.raises(StreamError):
         await house.publish(stream)
 
 
+def refused(is_refused: bool) -> AbstractContextManager[Any]:
+    return pytest.raises(StreamError) if is_refused else nullcontext()
+
+
 async def test_private_stream_takes_a_token(house: House) -> None:
     stream, other = await house.create(is_private=True), await house.create()
-    token = SIGNER.issue(stream.id, "bob", NOW)
+    token = SIGNER.issue(stream.id, stream.playback_salt, "bob", NOW)
     house.stage.check(stream.id, token)
     for bad in (
         None,
         "",
         "~",
         token + "x",
-        SIGNER.issue(other.id, "bob", NOW),
-        SIGNER.issue(stream.id, "b", 0),
+        SIGNER.issue(other.id, stream.playback_salt, "bob", NOW),
+        SIGNER.issue(stream.id, stream.playback_salt, "b", 0),
     ):
         with pytest.raises(StreamError) as caught:
             house.stage.check(stream.id, bad)
@@ -245,11 +246,88 @@ async def test_private_stream_takes_a_token(house: House) -> None:
     house.stage.check(other.id, "whatever")
     await house.service.edit(stream.id, {"is_private": False})
     house.stage.check(stream.id, None)
-    await house.service.edit(stream.id, {"is_private": True})
+    hidden = await house.service.edit(stream.id, {"is_private": True})
+    for salt in (stream.playback_salt, hidden.playback_salt):
+        token = SIGNER.issue(stream.id, salt, "bob", NOW)
+        with refused(salt == stream.playback_salt):
+            house.stage.check(stream.id, token)
+    renewed = await house.service.new_playback_salt(stream.id)
+    with refused(True):
+        house.stage.check(stream.id, token)
+    token = SIGNER.issue(stream.id, renewed.playback_salt, "bob", NOW)
     await house.service.end(stream.id, "owner")
     house.stage.check(stream.id, token)
     with pytest.raises(StreamError):
         house.stage.check(stream.id, None)
+
+
+@pytest.mark.parametrize("is_private", [True, False])
+async def test_preview_is_for_the_owner_and_admins(house: House, is_private: bool) -> None:
+    stream, other = [await house.create(start=False, is_private=is_private) for _ in range(2)]
+    send(await house.publish(stream))
+    salt = stream.playback_salt
+    for name, token, may in (
+        ("the owner", SIGNER.issue(stream.id, salt, "demo", NOW), True),
+        ("an admin", SIGNER.issue(stream.id, salt, "root", NOW, is_admin=True), True),
+        ("a follower", SIGNER.issue(stream.id, salt, "bob", NOW), False),
+        ("who calls himself admin", SIGNER.issue(stream.id, salt, "admin", NOW), False),
+        ("a visitor without a token", None, False),
+        ("an empty token", "", False),
+        ("a forged token", SIGNER.issue(stream.id, salt, "demo", NOW) + "x", False),
+        ("the owner's of another day", SIGNER.issue(stream.id, salt, "demo", 0), False),
+        ("the owner's of another stream", SIGNER.issue(other.id, salt, "demo", NOW), False),
+        ("the owner's of another salt", SIGNER.issue(stream.id, other.playback_salt, "demo", NOW), False),
+        ("an admin's of another stream", SIGNER.issue(other.id, salt, "root", NOW, is_admin=True), False),
+    ):
+        with refused(not may) as hidden:
+            house.stage.previews.check(stream.id, token)
+        with pytest.raises(StreamError) as unknown:
+            house.stage.previews.check("nothing", token)
+        assert unknown.value.code == "not_found"
+        assert may or hidden.value.args == unknown.value.args, name
+    assert house.stage.previews.find(stream.id).has_media
+
+
+async def test_preview_comes_and_goes(house: House) -> None:
+    stream = await house.create(start=False)
+    previews = house.stage.previews
+    assert absence(house, stream) == ("no_media_yet", NO_ENCODER)
+    publication, source = await house.publish(stream), Source()
+    assert absence(house, stream) == ("no_media_yet", NO_KEYFRAME)
+    send(publication, 130, source)
+    output = previews.find(stream.id)
+    assert house.stage.find(stream.id) is None
+    assert list(house.stage.live_broadcasts()) == []
+    await house.service.start(stream.id)
+    assert previews.find(stream.id) is output
+    output_view = output.view("source")
+    assert output_view is not None
+    assert output_view.is_ended
+    house.stage._sessions[stream.id].preview._forget()
+    code, words = absence(house, stream)
+    assert (code, "ended" in words) == ("not_found", True)
+
+
+async def test_nothing_of_a_preview_is_kept(house: House) -> None:
+    stream = await house.create(start=False)
+    send(await house.publish(stream), 130)
+    await house.stage._checkpoints.close()
+    assert list(house.folder.rglob("*.json")) == []
+    assert Encoder.made == []
+
+
+async def test_preview_that_cannot_be_is_told_to_the_owner(house: House) -> None:
+    stream = await house.create(start=False)
+    send(await house.publish(stream), source=Source(video=replace(VIDEO, bit_depth=10)))
+    code, words = absence(house, stream)
+    assert code == "no_media_yet"
+    assert words in house.stage.media(stream.id)["warnings"]  # type: ignore[operator]  # a list
+
+
+def absence(house: House, stream: Stream) -> tuple[str, str]:
+    with pytest.raises(StreamError) as caught:
+        house.stage.previews.find(stream.id)
+    return caught.value.code, caught.value.detail
 
 
 async def test_unknown_stream_is_not_there(house: House) -> None:
@@ -312,8 +390,8 @@ async def test_publisher_that_comes_while_its_stream_ends_is_refused(
     assert house.stage._sessions == {}
 
 
-async def test_grace_ends_the_stream(make_scene: MakeScene, registry: Registry, tmp_path: Path) -> None:
-    house = await open_house(registry, tmp_path, SOON_S)
+async def test_grace_ends_the_stream(make_scene: MakeScene, store: PostgresStore, tmp_path: Path) -> None:
+    house = await open_house(store, tmp_path, SOON_S)
     stream = await house.create()
     publication = await house.publish(stream)
     send(publication)
@@ -327,9 +405,9 @@ async def test_grace_ends_the_stream(make_scene: MakeScene, registry: Registry, 
 
 
 async def test_grace_and_owner_at_once_end_it_once(
-    make_scene: MakeScene, registry: Registry, tmp_path: Path
+    make_scene: MakeScene, store: PostgresStore, tmp_path: Path
 ) -> None:
-    house = await open_house(registry, tmp_path, 0.0)
+    house = await open_house(store, tmp_path, 0.0)
     stream = await house.create()
     async with asyncio.timeout(5):
         await asyncio.gather(*(house.service.end(stream.id, f"owner {n}") for n in range(3)))
@@ -339,10 +417,10 @@ async def test_grace_and_owner_at_once_end_it_once(
 
 
 async def test_closing_finishes_streams_that_are_just_ending(
-    make_scene: MakeScene, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_scene: MakeScene, store: PostgresStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mediaserver.live.encoding.DRAIN_S", 0.02)
-    house = await open_house(registry, tmp_path, SOON_S)
+    house = await open_house(store, tmp_path, SOON_S)
     stream = await house.create()
     publication = await house.publish(stream)
     Encoder.made[-1].is_slow = True
@@ -363,9 +441,9 @@ async def test_closing_finishes_streams_that_are_just_ending(
 
 
 async def test_failure_to_store_the_end_is_logged_and_hurts_nobody(
-    make_scene: MakeScene, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_scene: MakeScene, store: PostgresStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = await open_house(registry, tmp_path, SOON_S)
+    house = await open_house(store, tmp_path, SOON_S)
 
     async def fail(stream_id: str, reason: str) -> Stream:
         raise OSError("disk full")
@@ -376,12 +454,12 @@ async def test_failure_to_store_the_end_is_logged_and_hurts_nobody(
     await house.stage.close()
 
 
-async def test_killed_server_is_taken_up(house: House, registry: Registry, tmp_path: Path) -> None:
+async def test_killed_server_is_taken_up(house: House, store: PostgresStore, tmp_path: Path) -> None:
     stream = await house.create()
     send(await house.publish(stream), 130)
     await house.stage._checkpoints.close()
     before = house.stage.find(stream.id)
-    second = await open_house(registry, tmp_path)
+    second = await open_house(store, tmp_path)
     send(await second.publish(stream), 60)
     after = second.stage.find(stream.id)
     assert before is not None

@@ -8,7 +8,8 @@ import pytest
 
 from hls.config import HlsConfig
 from hls.output import HlsOutput
-from hls.rendition import PublishedSegment, Rendition
+from hls.published import PublishedSegment
+from hls.rendition import Rendition
 from hls.writer import Sample
 from media.packet import Packet, VideoTrack
 from mediaserver.live.stored import stored_packets
@@ -36,11 +37,11 @@ def published(packets: list[Packet]) -> tuple[VideoTrack, Rendition, list[Publis
     return track, writer.rendition, [item for item in items if item is not None and item.is_complete]
 
 
-def test_a_segment_comes_back_as_it_went_in() -> None:
+async def test_a_segment_comes_back_as_it_went_in() -> None:
     packets = video(150, b_frames=2, start=START)
     track, rendition, (first, second, *_) = published(packets)
     for item in (first, second):
-        found = stored_packets(track, rendition, item)
+        found = await stored_packets(track, rendition, item)
         sent = [packet for packet in packets if item.segment.start <= packet.dts < item.segment.end]
         assert [(p.track, p.pts, p.data, p.is_keyframe) for p in found] == [
             (p.track, p.pts, p.data, p.is_keyframe) for p in sent
@@ -48,10 +49,10 @@ def test_a_segment_comes_back_as_it_went_in() -> None:
 
 
 @pytest.mark.parametrize("kind", ["hevc open GOP", "hevc leading", "hevc"])
-def test_all_pictures_that_are_shown_in_a_segment_come_with_it(kind: str) -> None:
+async def test_all_pictures_that_are_shown_in_a_segment_come_with_it(kind: str) -> None:
     packets = video_of(kind, 80, start=START)
     track, rendition, (first, *_) = published(packets)
-    found = stored_packets(track, rendition, first)
+    found = await stored_packets(track, rendition, first)
     shown = [packet.pts for packet in found if packet.pts < first.segment.end]
     assert sorted(shown) == list(range(first.segment.start, first.segment.end, STEP))
     keyframes = [packet.pts for packet in found if packet.is_keyframe]
