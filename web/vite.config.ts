@@ -6,7 +6,9 @@ export default defineConfig({
     emptyOutDir: true,
     target: "es2022",
     assetsInlineLimit: 0, // the Content-Security-Policy allows no data: addresses
-    chunkSizeWarningLimit: 700, // hls.js is a chunk of its own, loaded by the watch page only
+    modulePreload: { polyfill: false },
+    rollupOptions: { input: ["index.html", "docs.html"] },
+    chunkSizeWarningLimit: 1800, // hls.js is a chunk of its own for the watch page, Swagger UI one for /docs
   },
   server: {
     proxy: Object.fromEntries(["/api", "/hls"].map((path) => [path, "http://127.0.0.1:8098"])),

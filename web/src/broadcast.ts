@@ -41,6 +41,7 @@ const IDLE: Omit<PlayerStats, "phase"> = {
   totalFrames: 0,
   playbackRate: 1,
   bandwidth: null,
+  rewind: null,
   stalls: 0,
   stalledSeconds: 0,
   errors: [],
@@ -57,7 +58,11 @@ export class Broadcast {
   private lastStats = IDLE;
   private wanted: string | null = null;
 
-  constructor(private readonly streamId: string) {}
+  /** @param startAt where to begin, as playlists take it; null for live. */
+  constructor(
+    private readonly streamId: string,
+    private startAt: string | null = null,
+  ) {}
 
   /** @returns a function that stops everything. */
   start(onChange: (state: BroadcastState) => void): () => void {
@@ -153,7 +158,8 @@ export class Broadcast {
       },
       onFailed: () => this.reconnect(),
       onEnded: () => this.end(),
-    });
+    }, this.startAt);
+    this.startAt = null; // whoever reconnects goes on with what is live
     this.video.addEventListener("playing", () => (this.attempt = 0), { once: true });
     this.change({ phase: "playing" });
   }
@@ -180,6 +186,10 @@ export class Broadcast {
 
   private playlistUrl(): string {
     return `/hls/${encodeURIComponent(this.streamId)}/master.m3u8`;
+  }
+
+  thumbnailUrl(msn: number): string {
+    return `/hls/${encodeURIComponent(this.streamId)}/thumbnails/${msn}.jpg`;
   }
 
   private change(part: Partial<BroadcastState>): void {

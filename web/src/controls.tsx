@@ -1,10 +1,12 @@
 import { Icon } from "./icons";
 import type { MediaState } from "./media-state";
+import { clock, LIVE_TOLERANCE_S, type Place } from "./rewind";
+import { SeekBar } from "./seek-bar";
 import { levelLabel, type PlayerStats } from "./stats";
 import { text } from "./text";
 
-/** Within this of its target, playback counts as live. */
-const LIVE_TOLERANCE_S = 2;
+/** So far behind, tenths do not matter. */
+const FAR_S = 30;
 
 /** What a viewer can do to the player. */
 export interface Actions {
@@ -13,6 +15,9 @@ export interface Actions {
   setVolume(volume: number): void;
   toggleFullscreen(): void;
   goLive(): void;
+  seek(time: number): void;
+  /** Go some seconds on, or back when negative. */
+  skip(seconds: number): void;
   chooseLevel(name: string | null): void;
 }
 
@@ -23,12 +28,18 @@ interface Props {
   actions: Actions;
   statisticsShown: boolean;
   onStatistics(): void;
+  placeAt(time: number): Place | null;
+  thumbnailUrl(msn: number): string;
 }
 
-export function Controls({ media, stats, chosenLevel, actions, statisticsShown, onStatistics }: Props) {
+export function Controls({ media, stats, chosenLevel, actions, statisticsShown, onStatistics, placeAt, thumbnailUrl }: Props) {
   const say = text.player;
   return (
     <div class="controls">
+      {stats.rewind && (
+        <SeekBar rewind={stats.rewind} placeAt={placeAt} thumbnailUrl={thumbnailUrl} onSeek={actions.seek} onLive={actions.goLive} />
+      )}
+      <div class="buttons">
       <IconButton icon={media.paused ? "play" : "pause"} label={media.paused ? say.play : say.pause} onClick={actions.togglePlay} />
       <IconButton icon={media.muted ? "muted" : "sound"} label={media.muted ? say.unmute : say.mute} onClick={actions.toggleMute} />
       <input
@@ -50,6 +61,7 @@ export function Controls({ media, stats, chosenLevel, actions, statisticsShown, 
         label={media.fullscreen ? say.leaveFullscreen : say.fullscreen}
         onClick={actions.toggleFullscreen}
       />
+      </div>
     </div>
   );
 }
@@ -57,13 +69,14 @@ export function Controls({ media, stats, chosenLevel, actions, statisticsShown, 
 function LiveButton({ media, stats, onClick }: { media: MediaState; stats: PlayerStats; onClick(): void }) {
   if (stats.latency === null) return null;
   const behind = stats.latency - (stats.targetLatency ?? 0);
+  const latency = stats.latency < FAR_S ? `${stats.latency.toFixed(1)} s` : clock(stats.latency);
   const atLive = !media.paused && behind < LIVE_TOLERANCE_S;
   return (
     <button type="button" class={atLive ? "live-button at-live" : "live-button"} title={atLive ? text.player.atLive : text.player.goLive} onClick={onClick}>
       <span class="dot" aria-hidden="true" />
       <span class="live-word">{text.badge.live}</span>
-      <span class="latency" aria-label={text.player.behind(stats.latency.toFixed(1))}>
-        −{stats.latency.toFixed(1)} s
+      <span class="latency" aria-label={text.player.behind(latency)}>
+        −{latency}
       </span>
     </button>
   );

@@ -3,6 +3,7 @@ import type { Broadcast, BroadcastState } from "./broadcast";
 import { type Actions, Controls } from "./controls";
 import { Icon } from "./icons";
 import { type MediaState, useMediaState } from "./media-state";
+import { clamp } from "./rewind";
 import { Notice } from "./notice";
 import type { PlayerStats } from "./stats";
 import { Statistics } from "./statistics";
@@ -10,6 +11,7 @@ import { text } from "./text";
 
 const STATS_MS = 500;
 const IDLE_MS = 3000;
+const SKIP_S = 5;
 
 /** The picture with everything that lies over it. */
 export function PlayerView({ broadcast, state }: { broadcast: Broadcast; state: BroadcastState }) {
@@ -56,6 +58,8 @@ export function PlayerView({ broadcast, state }: { broadcast: Broadcast; state: 
           actions={actions}
           statisticsShown={showStatistics}
           onStatistics={() => setShowStatistics(!showStatistics)}
+          placeAt={(time) => broadcast.player?.placeAt(time) ?? null}
+          thumbnailUrl={(msn) => broadcast.thumbnailUrl(msn)}
         />
       )}
     </div>
@@ -81,8 +85,8 @@ function absenceReason(state: BroadcastState): string | null {
 function actionsOn(broadcast: Broadcast, video: HTMLVideoElement | null, frame: HTMLElement | null): Actions {
   return {
     togglePlay: () => {
-      if (video?.paused) broadcast.player?.goLive();
-      else video?.pause();
+      if (video?.paused) broadcast.player?.play();
+      else broadcast.player?.pause();
     },
     toggleMute: () => {
       if (!video) return;
@@ -99,6 +103,14 @@ function actionsOn(broadcast: Broadcast, video: HTMLVideoElement | null, frame: 
       void change?.catch(() => undefined);
     },
     goLive: () => broadcast.player?.goLive(),
+    seek: (time) => broadcast.player?.seek(time),
+    skip: (seconds) => {
+      const rewind = broadcast.player?.rewind();
+      if (!rewind) return;
+      const time = rewind.position + seconds;
+      if (rewind.live && time >= rewind.end) broadcast.player?.goLive();
+      else broadcast.player?.seek(clamp(time, rewind.start, rewind.end));
+    },
     chooseLevel: (name) => broadcast.chooseLevel(name),
   };
 }
@@ -125,20 +137,29 @@ function useIdle(): [boolean, () => void] {
   return [idle, wake];
 }
 
-/** space plays and pauses, m mutes, f is full screen; keys that a focused control needs stay its own. */
+/**
+ * space plays and pauses, m mutes, f is full screen, arrows and j, l rewind and come back; keys that a focused control
+ * needs stay its own.
+ */
 function useKeyboard(actions: Actions, wake: () => void): void {
   useEffect(() => {
     const keys: Record<string, () => void> = {
       " ": actions.togglePlay,
       m: actions.toggleMute,
       f: actions.toggleFullscreen,
+      arrowleft: () => actions.skip(-SKIP_S),
+      arrowright: () => actions.skip(SKIP_S),
+      j: () => actions.skip(-2 * SKIP_S),
+      l: () => actions.skip(2 * SKIP_S),
     };
     const onKey = (event: KeyboardEvent) => {
       wake();
       const inControl = event.target instanceof Element && event.target.closest("select, input, textarea, button, a");
       const action = keys[event.key.toLowerCase()];
-      if (!action || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+      const isSkip = event.key.startsWith("Arrow");
+      if (!action || event.ctrlKey || event.metaKey || event.altKey || (event.repeat && !isSkip)) return;
       if (inControl && (event.key === " " || inControl.matches("select, input[type=text], textarea"))) return;
+      if (isSkip && inControl instanceof Element && inControl.matches("input")) return;
       event.preventDefault();
       action();
     };

@@ -1,4 +1,6 @@
 import Hls, { type ErrorData, ErrorDetails, ErrorTypes, Events, type HlsConfig, type LevelDetails, type LoaderResponse } from "hls.js";
+import { engineOf } from "./engine";
+import { isAtLive, type Place, placeAt, type Rewind, rewindOf } from "./rewind";
 import { ShedLevels, standIn } from "./shed";
 import { bufferAhead, levelName, type PlayerStats, StallMeter } from "./stats";
 
@@ -8,6 +10,8 @@ const JUMP_BEHIND_S = 3;
 const JUMP_AFTER_STALL_S = 0.75;
 /** New media arrives but nothing plays for this long: only a new player helps. */
 const STUCK_MS = 5000;
+/** Closer to its target than this, a viewer who had rewound is live again. */
+const CAUGHT_UP_S = 0.5;
 const TICK_MS = 500;
 const MEDIA_RECOVERY_MS = 5000;
 const MAX_ERRORS_KEPT = 50;
@@ -53,7 +57,7 @@ export interface PlayerEvents {
 /** Plays one HLS address in a media element: hls.js where Media Source Extensions exist, else the browser's own. */
 export class Player {
   static supported(video: HTMLVideoElement): boolean {
-    return Hls.isSupported() || video.canPlayType("application/vnd.apple.mpegurl") !== "";
+    return engineOf(Hls.isSupported(), video) !== null;
   }
 
   private readonly hls: Hls | null;
@@ -68,19 +72,26 @@ export class Player {
   private stuckMs = 0;
   private mediaCame = false;
   private resumed = false;
+  /** Whether the viewer has gone elsewhere, and nothing has played there yet: no stall. */
+  private isSought = false;
+  /** Whether the viewer is behind live on purpose. */
+  private rewound: boolean;
 
   constructor(
     private readonly video: HTMLVideoElement,
     url: string,
     private readonly events: PlayerEvents,
+    start: string | null = null,
   ) {
+    this.rewound = start !== null;
     this.listen();
     this.shed = new ShedLevels(
       (level) => this.hls?.levels[level]?.uri ?? "",
       () => this.applyLevel(),
     );
-    this.hls = Hls.isSupported() ? this.attachHls(url) : null;
-    if (!this.hls) video.src = url;
+    const address = start === null ? url : `${url}?${new URLSearchParams({ start })}`;
+    this.hls = engineOf(Hls.isSupported(), video) === "hls.js" ? this.attachHls(address) : null;
+    if (!this.hls) video.src = address;
     this.timer = window.setInterval(() => this.keepUp(), TICK_MS);
     void video.play().catch(() => undefined); // refused autoplay leaves the play button
   }
@@ -100,12 +111,49 @@ export class Player {
     this.applyLevel();
   }
 
+  /** What can be rewound to; null without a past worth speaking of. */
+  rewind(): Rewind | null {
+    const details = this.hls?.latestLevelDetails;
+    if (!details || !this.hls) return null;
+    const { video } = this;
+    return rewindOf(details, this.hls.liveSyncPosition, video.currentTime, bufferAhead(video.buffered, video.currentTime));
+  }
+
+  placeAt(time: number): Place | null {
+    const details = this.hls?.latestLevelDetails;
+    return details ? placeAt(details, time) : null;
+  }
+
+  /** Go to a time of the past, and stay behind live from there on. */
+  seek(time: number): void {
+    const rewind = this.rewind();
+    this.rewound = rewind === null || !isAtLive({ ...rewind, position: time });
+    this.isSought = true;
+    if (!bufferAhead(this.video.buffered, time)) {
+      // What is buffered may begin within a segment, by its parts: hls.js takes that one for loaded, and leaves a hole.
+      this.hls?.trigger(Events.BUFFER_FLUSHING, { startOffset: 0, endOffset: Infinity, type: null });
+    }
+    this.video.currentTime = time;
+  }
+
   /** Seconds behind what the player aims at; 0 when not known. */
   get behindTarget(): number {
     return this.hls?.latency && this.hls.targetLatency ? this.hls.latency - this.hls.targetLatency : 0;
   }
 
+  /** Stop, and go on from here later: a viewer who pauses wants to miss nothing, as far as there is a past. */
+  pause(): void {
+    this.rewound = this.rewind() !== null;
+    this.video.pause();
+  }
+
+  play(): void {
+    if (!this.rewound) this.goLive();
+    void this.video.play().catch(() => undefined);
+  }
+
   goLive(): void {
+    this.rewound = false;
     const position = this.hls ? this.hls.liveSyncPosition : this.seekableEnd();
     if (position !== null && position > this.video.currentTime) this.video.currentTime = position;
     void this.video.play().catch(() => undefined);
@@ -127,6 +175,7 @@ export class Player {
       totalFrames: quality.totalVideoFrames,
       playbackRate: video.playbackRate,
       bandwidth: hls?.bandwidthEstimate || null,
+      rewind: this.rewind(),
       stalls: this.stalls.count,
       stalledSeconds: this.stalls.seconds(performance.now()),
       errors: this.errors,
@@ -174,9 +223,10 @@ export class Player {
       this.video.addEventListener(name, handle, { signal: this.listeners.signal });
     on("playing", () => {
       this.resumed = this.stalls.isStalled;
+      this.isSought = false;
       this.stalls.onPlaying(performance.now());
     });
-    on("waiting", () => this.stalls.onWaiting(performance.now(), this.video.seeking || this.isEnded()));
+    on("waiting", () => this.stalls.onWaiting(performance.now(), this.isSought || this.video.seeking || this.isEnded()));
     on("ended", () => this.events.onEnded());
     on("error", () => this.hls || this.events.onFailed(this.video.error?.message ?? "media error"));
   }
@@ -216,7 +266,10 @@ export class Player {
       this.events.onFailed("playback is stuck");
       return;
     }
-    if (this.behindTarget > (this.resumed ? JUMP_AFTER_STALL_S : JUMP_BEHIND_S)) this.goLive();
+    const tooFar = this.behindTarget > (this.resumed ? JUMP_AFTER_STALL_S : JUMP_BEHIND_S);
+    if (tooFar && !this.rewound) this.goLive();
+    const rewind = this.rewind();
+    if (!this.isSought && rewind && rewind.end - rewind.position < CAUGHT_UP_S) this.rewound = false;
     this.resumed = false;
   }
 

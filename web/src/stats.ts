@@ -1,4 +1,5 @@
 /** Facts about playback, worked out of what the browser and hls.js tell. Pure. */
+import type { Rewind } from "./rewind";
 
 export interface PlayerStats {
   phase: string;
@@ -17,6 +18,8 @@ export interface PlayerStats {
   playbackRate: number;
   /** Bits per second. */
   bandwidth: number | null;
+  /** What can be rewound to. */
+  rewind: Rewind | null;
   /** How often playback ran dry after it had begun, and for how many seconds in sum. */
   stalls: number;
   stalledSeconds: number;

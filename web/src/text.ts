@@ -46,7 +46,9 @@ export const text = {
     atLive: "You are watching live",
     buffering: "Buffering",
     statistics: "Technical details",
-    behind: (seconds: string) => `${seconds} s behind live`,
+    behind: (time: string) => `${time} behind live`,
+    seek: "Rewind",
+    timeOf: (time: string, length: string) => `${time} of ${length}`,
   },
 
   statistics: {

@@ -2,11 +2,12 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { Header } from "./header";
 import { PlayerView } from "./player-view";
 import { Broadcast, type BroadcastState } from "./broadcast";
+import { startOf } from "./rewind";
 import { text } from "./text";
 
 /** `/watch/:id`: the player with the broadcast's title and state. */
 export function Watch({ streamId }: { streamId: string }) {
-  const broadcast = useMemo(() => new Broadcast(streamId), [streamId]);
+  const broadcast = useMemo(() => new Broadcast(streamId, startOf(location.search)), [streamId]);
   const [state, setState] = useState<BroadcastState>(broadcast.state);
 
   useEffect(() => broadcast.start(setState), [broadcast]);
