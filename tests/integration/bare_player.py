@@ -20,6 +20,8 @@ MODULES = ROOT / "web" / "node_modules"
 _HLS_JS = MODULES / "hls.js" / "dist" / "hls.min.js"
 _SHAKA = MODULES / "shaka-player" / "dist" / "shaka-player.compiled.js"
 
+_DASH_JS = MODULES / "dashjs" / "dist" / "modern" / "umd" / "dash.all.min.js"
+
 _START_HLS_JS = """
 const hls = new Hls({ lowLatencyMode: LOW_LATENCY, testBandwidth: false, enableWorker: false, autoStartLoad: false });
 hls.on(Hls.Events.ERROR, (event, data) => {
@@ -51,6 +53,11 @@ bare.choose = (height) => {
 };
 player.attach(video).then(() => player.load(url)).catch((error) => bare.errors.push(`load: ${error.code ?? error}`));
 """
+_START_DASH_JS = """
+const player = dashjs.MediaPlayer().create();
+player.on("error", ({ error }) => bare.errors.push(`${error.code}: ${error.message}`));
+player.initialize(video, url, true);
+"""
 _PAGE = """<!doctype html><video muted autoplay playsinline style="width:640px"></video>
 <script src="/bare/library.js"></script>
 <script>
@@ -75,6 +82,9 @@ PLAYERS: dict[str, tuple[Path, str]] = {
 }
 """By name: the library, and how it is started."""
 
+DASH_PLAYERS = {"dash.js": (_DASH_JS, _START_DASH_JS), "shaka": PLAYERS["shaka"]}
+"""Those that take `/dash/ID/manifest.mpd`."""
+
 
 class BarePlayer:
     """One page that plays one broadcast."""
@@ -85,11 +95,21 @@ class BarePlayer:
         page.on("request", self._on_request)
 
     @classmethod
-    async def open(cls, browser: Browser, server: Server, stream_id: str, name: str) -> BarePlayer:
-        """Play a broadcast from its first variant on."""
-        library, start = PLAYERS[name]
+    async def open(
+        cls,
+        browser: Browser,
+        server: Server,
+        stream_id: str,
+        name: str,
+        playlist: str = "master.m3u8",
+        *,
+        is_dash: bool = False,
+    ) -> BarePlayer:
+        """Play a broadcast from its first variant on, or one playlist of it, or its DASH manifest."""
+        library, start = DASH_PLAYERS[name] if is_dash else PLAYERS[name]
+        address = f"/dash/{stream_id}/manifest.mpd" if is_dash else f"/hls/{stream_id}/{playlist}"
         page = await browser.blank()
-        text = _PAGE.replace("START", start).replace("ADDRESS", f"/hls/{stream_id}/master.m3u8")
+        text = _PAGE.replace("START", start).replace("ADDRESS", address)
 
         async def give_page(route: Route) -> None:
             await route.fulfill(body=text, content_type="text/html")
@@ -156,6 +176,13 @@ class BarePlayer:
     async def errors(self) -> list[str]:
         """List what the player reported as an error; no gaps, and not that it waits for a machine that is slow."""
         found: list[str] = await self.page.evaluate("() => bare.errors")
+        return found
+
+    async def latency(self) -> float:
+        """Say how far behind live it is, in seconds: DASH plays at dates, as the server gave them to what came in."""
+        found: float = await self.page.evaluate(
+            "() => Date.now() / 1000 - document.querySelector('video').currentTime"
+        )
         return found
 
     async def _place(self) -> float:

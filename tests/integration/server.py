@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import os
 import re
+import shutil
 import signal
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -18,6 +21,7 @@ from typing import Any
 
 import imageio_ffmpeg
 
+from mediaserver.postgres import EmbeddedPostgres
 from tests.program import need
 
 ROOT = Path(__file__).parents[2]
@@ -131,6 +135,23 @@ async def _read_ready(process: asyncio.subprocess.Process) -> tuple[str, str]:
     raise AssertionError(f"the server ended before it was ready: {text}")
 
 
+async def copy_database(data_dir: Path) -> None:
+    """Spare a server its first start: give it an empty database that was made once for all tests."""
+    if not _empty_databases:
+        folder = Path(tempfile.mkdtemp(prefix="mediaserver-test-"))
+        atexit.register(shutil.rmtree, folder)
+        postgres = EmbeddedPostgres(folder)
+        await postgres.start()
+        await postgres.stop()
+        _empty_databases.append(folder / "postgres")
+    # It keeps the owner, which is not root.
+    copy = await asyncio.create_subprocess_exec("cp", "-a", _empty_databases[0], data_dir / "postgres")
+    assert await copy.wait() == 0
+
+
+_empty_databases: list[Path] = []
+
+
 @asynccontextmanager
 async def running_server(
     data_dir: Path, program: Sequence[str] = ("-m", "mediaserver"), **env: str
@@ -144,6 +165,8 @@ async def running_server(
         "DATA_DIR": str(data_dir),
         "MIN_FOLLOWERS_TO_STREAM": "0",
     } | env
+    if not (data_dir / "postgres").exists() and "DATABASE_URL" not in env:
+        await copy_database(data_dir)
     command = [sys.executable, *program]
     environment = os.environ | settings
     with (data_dir / "server.log").open("ab") as errors:

@@ -1,0 +1,8 @@
+"""Fixtures of more than one room."""
+
+from __future__ import annotations
+
+from .database import any_postgres, database, postgres_18, system_postgres
+from .redis_server import redis_server
+
+__all__ = ["any_postgres", "database", "postgres_18", "redis_server", "system_postgres"]
