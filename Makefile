@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN    := .venv/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help setup run demo test lint fmt web bench chaos soak fuzz lock clean
+.PHONY: help setup run demo test lint fmt protos web bench chaos soak fuzz lock clean
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -43,7 +43,8 @@ demo: setup ## start the server with a demo broadcast
 
 test: setup .venv/.dev ## the whole suite, set-up included
 	@scripts/system-packages
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not integration" --numprocesses auto --maxprocesses 4 --dist worksteal
+	@$(BIN)/python -m pytest -m integration
 
 lint: setup .venv/.dev ## style, types, imports between rooms
 	@$(BIN)/ruff check .
@@ -55,6 +56,9 @@ lint: setup .venv/.dev ## style, types, imports between rooms
 fmt: .venv/.dev ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+protos: .venv/.dev ## generate the code of the gRPC services from protos/*.proto
+	@$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. protos/*.proto
 
 bench: setup .venv/.dev ## benchmarks; writes benchmarks/results/*.json
 	@scripts/system-packages
