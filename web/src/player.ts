@@ -1,4 +1,5 @@
 import Hls, { type ErrorData, ErrorDetails, ErrorTypes, Events, type HlsConfig, type LevelDetails, type LoaderResponse } from "hls.js";
+import { PatientAbr } from "./abr";
 import { engineOf } from "./engine";
 import { isAtLive, type Place, placeAt, type Rewind, rewindOf } from "./rewind";
 import { ShedLevels, standIn } from "./shed";
@@ -25,6 +26,7 @@ const CONFIG: Partial<HlsConfig> = {
   lowLatencyMode: true,
   maxLiveSyncPlaybackRate: 1.08,
   liveSyncOnStallIncrease: 0.1,
+  abrController: PatientAbr,
   testBandwidth: false,
   abrEwmaDefaultEstimate: 3_000_000,
   // The server encodes a rung when somebody asks for it, and the first one listed is there anyway: who arrives takes
