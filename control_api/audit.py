@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from control_api.stream import Identity
+from control_api.stream.record import Identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, ValidationError
 
 from control_api.problem import Fault, ProblemError
-from control_api.stream import Identity, is_stream_id
-from control_api.token import TokenError, TokenVerifier, is_user_id
+from control_api.stream.record import Identity, is_stream_id
+from control_api.token.access import TokenError, TokenVerifier, is_user_id
 from media.error import StreamError
 
 MAX_BODY = 256 * 1024

@@ -9,19 +9,19 @@ from typing import Any
 
 from aiohttp import web
 
-from control_api import notice_http
 from control_api.address import Addresses
-from control_api.chat_route import ChatRoutes
-from control_api.moderation_route import ModerationRoutes
+from control_api.chat.route import ChatRoutes
+from control_api.event import notice_http
+from control_api.moderation.route import ModerationRoutes
 from control_api.openapi import openapi
 from control_api.plane import ControlPlane
-from control_api.playback import PlaybackSigner
 from control_api.route import bind_all
 from control_api.status_route import Check, StatusRoutes
-from control_api.stream_route import StreamRoutes
-from control_api.user_route import UserRoutes
-from control_api.viewer_route import ViewerRoutes
-from control_api.webhook_route import WebhookRoutes
+from control_api.stream.playback import PlaybackSigner
+from control_api.stream.route import StreamRoutes
+from control_api.user.route import UserRoutes
+from control_api.viewer.route import ViewerRoutes
+from control_api.webhook.route import WebhookRoutes
 
 
 def routes(

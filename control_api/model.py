@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from control_api.page import MAX_CURSOR
-from control_api.stream import Status
+from control_api.stream.record import Status
 
 Quality = Literal["144p", "240p", "360p", "480p", "720p", "1080p", "1440p", "2160p"]
 
@@ -77,7 +77,7 @@ class StreamCreation(Request):
     scheduled_at: Time | None = None
 
     def fields(self) -> dict[str, Any]:
-        """Give the fields of `control_api.stream.Stream`."""
+        """Give the fields of `control_api.stream.record.Stream`."""
         return _fields(self, exclude_unset=False)
 
 
@@ -103,7 +103,7 @@ class StreamChange(Request):
     scheduled_at: Time | None = None
 
     def fields(self) -> dict[str, Any]:
-        """Give the fields of `control_api.stream.Stream` that were sent."""
+        """Give the fields of `control_api.stream.record.Stream` that were sent."""
         return _fields(self, exclude_unset=True)
 
 

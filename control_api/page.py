@@ -6,7 +6,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from control_api.problem import Fault, ProblemError
-from control_api.stream import is_stream_id
+from control_api.stream.record import is_stream_id
 
 MAX_CURSOR = 200
 MAX_COUNT = 2**31 - 1

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from control_api.announcement import Announcements
-from control_api.attendance import Attendance
-from control_api.chat import ChatService
+from control_api.chat.service import ChatService
+from control_api.event.announcement import Announcements
 from control_api.idempotency import Idempotency
-from control_api.moderation import ModerationService
+from control_api.moderation.service import ModerationService
 from control_api.postgres.audit_table import AuditTable
 from control_api.postgres.database import Database
-from control_api.service import StreamService
-from control_api.token import TokenVerifier
-from control_api.user import UserService
+from control_api.stream.service import StreamService
+from control_api.token.access import TokenVerifier
+from control_api.user.record import UserService
+from control_api.viewer.attendance import Attendance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from control_api.stream import Stream
+from control_api.stream.record import Stream
 
 
 class Broadcasts(Protocol):
@@ -23,7 +23,7 @@ class Broadcasts(Protocol):
         ...
 
     def health(self, stream_id: str) -> Mapping[str, object]:
-        """Describe the ingest for the stream's owner: fields of `control_api.health.StreamHealthAnswer`.
+        """Describe the ingest for the stream's owner: fields of `control_api.stream.health.StreamHealthAnswer`.
 
         `connected` at least. Times are Unix times in seconds; a stream that nothing is known of is not connected.
         """

@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from control_api.eligibility import NotEligibleError
+from control_api.stream.eligibility import NotEligibleError
 from control_api.wait import TooEarlyError
 from media.error import CapacityError, MediaServerError, PeerError, StreamError
 

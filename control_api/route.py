@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from control_api.call import Call, identify
 from control_api.idempotency import Idempotency
-from control_api.token import TokenVerifier
+from control_api.token.access import TokenVerifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,7 +93,7 @@ def token(user_id: str, admin: bool, ttl: str) -> None:
       TOKEN=$(mediaserver token alice --ttl 7d)
       mediaserver token root --admin
     """  # noqa: D301 - \b keeps click from wrapping what follows
-    from control_api.token import TokenError, TokenSigner  # noqa: PLC0415 keeps --help fast
+    from control_api.token.access import TokenError, TokenSigner  # noqa: PLC0415 keeps --help fast
     from mediaserver.duration import parse_duration  # noqa: PLC0415 likewise
     from mediaserver.secret import access_secret  # noqa: PLC0415 likewise
 

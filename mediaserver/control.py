@@ -6,15 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from control_api.announcement import TIDY_S, announcing
-from control_api.attendance import attending
-from control_api.cached_store import CachedStore
-from control_api.chat import ChatService
+from control_api.chat.service import ChatService
 from control_api.chore import Chore
+from control_api.event.announcement import TIDY_S, announcing
 from control_api.idempotency import Idempotency
 from control_api.key_box import KeyBox
-from control_api.moderation import ModerationService
-from control_api.pending_end import PendingEnds
+from control_api.moderation.service import ModerationService
 from control_api.plane import ControlPlane
 from control_api.port import Broadcasts
 from control_api.postgres.audit_table import AuditTable
@@ -26,17 +23,20 @@ from control_api.postgres.moderation_table import ModerationTable
 from control_api.postgres.reaction_table import ReactionTable
 from control_api.postgres.store import PostgresStore
 from control_api.postgres.webhook_table import WebhookTable
-from control_api.schedule import Schedule
-from control_api.service import StreamService, utc_now
-from control_api.social_graph_port import SocialGraph
-from control_api.token import TokenSigner, TokenVerifier
-from control_api.user import UserService
+from control_api.stream.cached_store import CachedStore
+from control_api.stream.pending_end import PendingEnds
+from control_api.stream.schedule import Schedule
+from control_api.stream.service import StreamService, utc_now
+from control_api.token.access import TokenSigner, TokenVerifier
+from control_api.user.record import UserService
+from control_api.user.social_graph_port import SocialGraph
+from control_api.viewer.attendance import attending
 from mediaserver.config import Settings
 from mediaserver.postgres import EmbeddedPostgres
 from mediaserver.secret import key_secret
 
 if TYPE_CHECKING:
-    from control_api.redis_stream import RedisStreams
+    from control_api.event.redis_stream import RedisStreams
 
 SCHEDULE_S = 15.0
 """Between two looks for scheduled streams whose time is near or long past."""
@@ -108,7 +108,7 @@ async def open_control_plane(
 
 
 def _open_graph(settings: Settings) -> SocialGraph:
-    from control_api.social_graph import GrpcSocialGraph  # noqa: PLC0415 gRPC takes long to load
+    from control_api.user.social_graph import GrpcSocialGraph  # noqa: PLC0415 gRPC takes long to load
 
     return GrpcSocialGraph(settings.social_graph_grpc_url)
 
@@ -116,7 +116,7 @@ def _open_graph(settings: Settings) -> SocialGraph:
 async def _open_redis(settings: Settings, stack: AsyncExitStack) -> RedisStreams | None:
     if not (url := settings.redis_url.get_secret_value()):
         return None
-    from control_api.redis_stream import redis_streams  # noqa: PLC0415 likewise
+    from control_api.event.redis_stream import redis_streams  # noqa: PLC0415 likewise
 
     return await stack.enter_async_context(redis_streams(url))
 
@@ -125,7 +125,7 @@ def _open_verifier(settings: Settings, secret: bytes, stack: AsyncExitStack) -> 
     """Trust the issuer that is configured, else this server's own secret."""
     if not settings.jwt_jwks_url:
         return TokenSigner(secret, settings.jwt_issuer, settings.jwt_audience)
-    from control_api.jwks import JwksVerifier  # noqa: PLC0415 an HTTP client that nothing else here needs
+    from control_api.token.jwks import JwksVerifier  # noqa: PLC0415 an HTTP client that nothing else here needs
 
     verifier = JwksVerifier(settings.jwt_jwks_url, settings.jwt_issuer, settings.jwt_audience)
     stack.push_async_callback(verifier.close)

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 import structlog
 
 from control_api.postgres.user_table import SEED_USER
-from control_api.service import StreamService
-from control_api.store import StreamQuery
-from control_api.stream import Status, Stream
+from control_api.stream.record import Status, Stream
+from control_api.stream.service import StreamService
+from control_api.stream.store import StreamQuery
 from media.error import ConfigError
 from mediaserver.config import Settings
 

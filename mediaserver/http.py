@@ -12,9 +12,9 @@ from control_api.address import Addresses, name_in
 from control_api.call import MAX_BODY
 from control_api.host import host_middleware, is_allowed_host
 from control_api.plane import ControlPlane
-from control_api.playback import PlaybackSigner
 from control_api.problem import problem_middleware
 from control_api.status_route import Check
+from control_api.stream.playback import PlaybackSigner
 from hls import auth_http, dash_http, picture_http
 from hls import description as hls_description
 from hls import http as hls_http

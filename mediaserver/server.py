@@ -14,7 +14,7 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from control_api.playback import PlaybackSigner
+from control_api.stream.playback import PlaybackSigner
 from hls.archive import Archives
 from hls.config import HlsConfig
 from media.ending import end_task

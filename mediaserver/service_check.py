@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from control_api.event.redis_stream import redis_streams
 from control_api.postgres.migration import check
-from control_api.redis_stream import redis_streams
 from media.error import CapacityError, ConfigError
 from mediaserver.config import Settings
 

@@ -84,7 +84,7 @@ def _secret_address(*schemes: str) -> Callable[[SecretStr], SecretStr]:
 
 def _grpc_address(value: str) -> str:
     if value:
-        from control_api.graph_channel import parse_target  # noqa: PLC0415 gRPC takes long to load
+        from control_api.user.graph_channel import parse_target  # noqa: PLC0415 gRPC takes long to load
 
         parse_target(value)
     return value
@@ -92,7 +92,7 @@ def _grpc_address(value: str) -> str:
 
 def _jwks_address(value: str) -> str:
     if value:
-        from control_api.jwks import check_jwks_url  # noqa: PLC0415 likewise
+        from control_api.token.jwks import check_jwks_url  # noqa: PLC0415 likewise
 
         check_jwks_url(value)
     return value

@@ -1,4 +1,4 @@
-"""Comments in PostgreSQL. Implements `control_api.chat_store.CommentStore`.
+"""Comments in PostgreSQL. Implements `control_api.chat.store.CommentStore`.
 
 Whoever changes something locks the row of the stream first, by taking a `seq` from it: so `seq` rises in the order in
 which changes are seen, and nobody waits in a circle.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from control_api.chat_store import Comment, NewComment, Pin
+from control_api.chat.store import Comment, NewComment, Pin
 from control_api.postgres.database import Database
 
 if TYPE_CHECKING:

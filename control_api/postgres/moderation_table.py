@@ -1,4 +1,4 @@
-"""Moderators, bans and chat settings in PostgreSQL. Implements `control_api.moderation_store.ModerationStore`.
+"""Moderators, bans and chat settings in PostgreSQL. Implements `control_api.moderation.store.ModerationStore`.
 
 Changes of one channel happen one after the other, so nobody is moderator and banned at once, and the ids of the log
 rise in the order in which its entries become visible.
@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from control_api.audit import AuditNote
-from control_api.moderation_store import MAX_MODERATORS, Ban, ChatSettings, Deed, KnownBans, Moderator
+from control_api.moderation.store import MAX_MODERATORS, Ban, ChatSettings, Deed, KnownBans, Moderator
 from control_api.postgres.audit_table import AuditTable, add_note
 from control_api.postgres.database import Database, count_of
 from media.error import StreamError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from control_api.event import Event, EventType
+from control_api.event.record import Event, EventType
 from control_api.postgres.database import Database
 
 if TYPE_CHECKING:

@@ -1,10 +1,10 @@
-"""Reactions in PostgreSQL. Implements `control_api.chat_store.ReactionStore`."""
+"""Reactions in PostgreSQL. Implements `control_api.chat.store.ReactionStore`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from control_api.chat_store import Reaction, ReactionCounts, ReactionType
+from control_api.chat.store import Reaction, ReactionCounts, ReactionType
 from control_api.postgres.database import Database
 
 # In the order of the primary key, since servers write batches at the same time.

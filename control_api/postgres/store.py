@@ -1,4 +1,4 @@
-"""Everything that the services keep, in PostgreSQL. Implements `control_api.store.Store`."""
+"""Everything that the services keep, in PostgreSQL. Implements `control_api.stream.store.Store`."""
 
 from __future__ import annotations
 

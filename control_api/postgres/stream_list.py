@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from control_api.postgres.stream_row import COLUMNS
-from control_api.store import StreamQuery
+from control_api.stream.store import StreamQuery
 
 
 class _Arguments:

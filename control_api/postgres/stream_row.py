@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from control_api.key_box import KeyBox
-from control_api.stream import Status, Stream
+from control_api.stream.record import Status, Stream
 
 if TYPE_CHECKING:
     from asyncpg import Record

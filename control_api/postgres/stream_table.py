@@ -1,18 +1,18 @@
-"""Streams in PostgreSQL. Implements `control_api.store.StreamStore`."""
+"""Streams in PostgreSQL. Implements `control_api.stream.store.StreamStore`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from control_api.event import Event
+from control_api.event.record import Event
 from control_api.key_box import KeyBox
 from control_api.postgres.database import Database
 from control_api.postgres.outbox_table import add_event
 from control_api.postgres.stream_list import list_statement
 from control_api.postgres.stream_row import COLUMNS, WRITTEN, read, written
-from control_api.store import StreamQuery
-from control_api.stream import Stream, is_stream_id
+from control_api.stream.record import Stream, is_stream_id
+from control_api.stream.store import StreamQuery
 from media.error import StreamError
 
 _PLACES = ", ".join(f"${n}" for n in range(1, len(WRITTEN) + 2))

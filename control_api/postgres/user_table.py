@@ -1,6 +1,6 @@
 """Followers and channel keys in PostgreSQL.
 
-Implements `control_api.store.UserStore` and `control_api.social_graph_port.SocialGraph`.
+Implements `control_api.stream.store.UserStore` and `control_api.user.social_graph_port.SocialGraph`.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from control_api.audience import Audience, Viewer, ViewerRow
 from control_api.postgres.database import Database
-from control_api.viewer_id import user_of
+from control_api.viewer.audience import Audience, Viewer, ViewerRow
+from control_api.viewer.viewer_id import user_of
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import uuid_utils
 
-from control_api.event import Event
+from control_api.event.record import Event
 from control_api.key_box import KeyBox
 from control_api.postgres.database import Database
-from control_api.stream import Identity
+from control_api.stream.record import Identity
 from control_api.webhook.outcome import Outcome
 
 if TYPE_CHECKING:

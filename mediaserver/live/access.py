@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from control_api.playback import PlaybackSigner, refused
-from control_api.stream import Stream
+from control_api.stream.playback import PlaybackSigner, refused
+from control_api.stream.record import Stream
 from media.error import StreamError
 
 TRUST_S = 5.0

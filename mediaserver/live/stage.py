@@ -14,9 +14,9 @@ from typing import Any
 
 import structlog
 
-from control_api.playback import PlaybackSigner
-from control_api.service import StreamService
-from control_api.stream import Status, Stream
+from control_api.stream.playback import PlaybackSigner
+from control_api.stream.record import Status, Stream
+from control_api.stream.service import StreamService
 from hls.archive import Archives
 from hls.config import HlsConfig
 from hls.output import HlsOutput

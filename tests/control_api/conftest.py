@@ -12,16 +12,14 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient
 
 from control_api.address import Addresses
-from control_api.announcement import announcing
-from control_api.attendance import Attendance, attending
-from control_api.chat import ChatService
+from control_api.chat.service import ChatService
+from control_api.event.announcement import announcing
 from control_api.host import host_middleware
 from control_api.http import routes
 from control_api.idempotency import Idempotency
 from control_api.key_box import KeyBox
-from control_api.moderation import ModerationService
+from control_api.moderation.service import ModerationService
 from control_api.plane import ControlPlane
-from control_api.playback import PlaybackSigner
 from control_api.postgres.audit_table import AuditTable
 from control_api.postgres.comment_table import CommentTable
 from control_api.postgres.database import Database
@@ -31,10 +29,12 @@ from control_api.postgres.reaction_table import ReactionTable
 from control_api.postgres.store import PostgresStore
 from control_api.postgres.webhook_table import WebhookTable
 from control_api.problem import problem_middleware
-from control_api.service import StreamService, utc_now
-from control_api.stream import Identity, Stream
-from control_api.token import TokenSigner
-from control_api.user import UserService
+from control_api.stream.playback import PlaybackSigner
+from control_api.stream.record import Identity, Stream
+from control_api.stream.service import StreamService, utc_now
+from control_api.token.access import TokenSigner
+from control_api.user.record import UserService
+from control_api.viewer.attendance import Attendance, attending
 from media.error import StreamError
 
 from .clock import Clock

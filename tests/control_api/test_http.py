@@ -11,7 +11,7 @@ from uuid import UUID
 import jwt
 import pytest
 
-from control_api.playback import PlaybackSigner
+from control_api.stream.playback import PlaybackSigner
 
 from .conftest import HEALTH, NOW, SECRET, House
 

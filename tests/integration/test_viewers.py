@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from control_api.presence import EXPIRY_S
+from control_api.viewer.presence import EXPIRY_S
 
 from .playlist import parse_media
 from .server import NEW_FFMPEG, Server, encoder_args, running

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from control_api.playback import TTL_S, PlaybackSigner
-from control_api.stream import Stream
+from control_api.stream.playback import TTL_S, PlaybackSigner
+from control_api.stream.record import Stream
 from media.error import StreamError
 from mediaserver.live import access
 from mediaserver.live.access import TRUST_S, AccessRules

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from control_api.secret import load_or_create_secret
-from control_api.stream import Identity
-from control_api.token import TokenSigner
+from control_api.stream.record import Identity
+from control_api.token.access import TokenSigner
 from mediaserver.config import Settings
 from mediaserver.duration import parse_duration
 

@@ -14,12 +14,12 @@ from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from control_api.audit import Actor
-from control_api.chat_store import ReactionType
-from control_api.eligibility import NotEligibleError
+from control_api.chat.store import ReactionType
 from control_api.plane import ControlPlane
-from control_api.store import StreamQuery
-from control_api.stream import Identity
-from control_api.token import TokenError, TokenSigner
+from control_api.stream.eligibility import NotEligibleError
+from control_api.stream.record import Identity
+from control_api.stream.store import StreamQuery
+from control_api.token.access import TokenError, TokenSigner
 from media.error import CapacityError, StreamError
 from mediaserver.config import Settings
 from mediaserver.control import open_control_plane

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import pytest
 
-from control_api.health import StreamHealthAnswer
+from control_api.stream.health import StreamHealthAnswer
 from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
 from mediaserver.live.health import HealthReport, IngestHealth
 

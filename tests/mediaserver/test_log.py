@@ -12,8 +12,8 @@ import structlog
 from aiohttp.http_exceptions import BadHttpMessage
 
 from control_api.key import new_channel_key, new_stream_key
-from control_api.playback import PlaybackSigner
-from control_api.token import TokenSigner
+from control_api.stream.playback import PlaybackSigner
+from control_api.token.access import TokenSigner
 from mediaserver.log import configure_logging, redact_text
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 
-from control_api.health import StreamHealthAnswer
+from control_api.stream.health import StreamHealthAnswer
 from hls.config import HlsConfig
 from media.error import TranscodeError
 from media.packet import CLOCK_HZ, AudioTrack, Packet

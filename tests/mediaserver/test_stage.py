@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from control_api.health import StreamHealthAnswer
-from control_api.playback import PlaybackSigner
 from control_api.postgres.store import PostgresStore
-from control_api.service import StreamService
-from control_api.stream import Status, Stream
+from control_api.stream.health import StreamHealthAnswer
+from control_api.stream.playback import PlaybackSigner
+from control_api.stream.record import Status, Stream
+from control_api.stream.service import StreamService
 from hls.config import HlsConfig
 from media.error import StreamError
 from mediaserver.live import stage as stage_module

@@ -1,4 +1,4 @@
-"""The contract of `control_api.chat_store`."""
+"""The contract of `control_api.chat.store`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import asyncio
 import pytest
 import uuid_utils
 
-from control_api.chat_store import Comment, NewComment, Reaction, ReactionType
+from control_api.chat.store import Comment, NewComment, Reaction, ReactionType
 from control_api.postgres.comment_table import CommentTable
 from control_api.postgres.database import Database
 from control_api.postgres.reaction_table import ReactionTable
 from control_api.postgres.store import PostgresStore
-from control_api.stream import Status
+from control_api.stream.record import Status
 
 from .test_store import stream
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from control_api.moderation_store import NEWEST
+from control_api.moderation.store import NEWEST
 from control_api.postgres import (
     analytics_table,
     audit_table,
@@ -23,8 +23,8 @@ from control_api.postgres import (
 )
 from control_api.postgres.database import Database
 from control_api.postgres.stream_list import list_statement
-from control_api.store import StreamQuery
-from control_api.stream import Identity, Status
+from control_api.stream.record import Identity, Status
+from control_api.stream.store import StreamQuery
 from tests.database import PostgresServer
 
 from ..conftest import NOW

@@ -1,4 +1,4 @@
-"""The contract of `control_api.store.Store`."""
+"""The contract of `control_api.stream.store.Store`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import asyncpg
 import pytest
 import uuid_utils
 
-from control_api.event import live_event
+from control_api.event.record import live_event
 from control_api.key_box import KeyBox
 from control_api.postgres.database import Database
 from control_api.postgres.outbox_table import OutboxTable
 from control_api.postgres.store import PostgresStore
-from control_api.store import StreamQuery
-from control_api.stream import Identity, Status, Stream
+from control_api.stream.record import Identity, Status, Stream
+from control_api.stream.store import StreamQuery
 from media.error import ConfigError, StreamError
 
 from ..conftest import NOW

@@ -1,0 +1,1 @@
+"""Streams: their life, who may publish to them, what is known of them."""

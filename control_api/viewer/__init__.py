@@ -1,0 +1,1 @@
+"""Who watches, for how long, and what a streamer is told of it."""

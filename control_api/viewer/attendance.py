@@ -1,0 +1,70 @@
+"""Everything that counts viewers, put together, and the work that stores it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from control_api.chore import Chore
+from control_api.postgres.analytics_table import AnalyticsTable
+from control_api.postgres.database import Database
+from control_api.postgres.viewer_table import ViewerTable
+from control_api.stream.record import Status, Stream
+from control_api.stream.service import StreamService
+from control_api.viewer.analytics import AnalyticsService
+from control_api.viewer.presence import EXPIRY_S
+from control_api.viewer.service import ViewerService
+from control_api.viewer.viewer_id import ViewerIds
+from media.error import CapacityError
+
+STORE_S = 2.0
+"""How old what is stored of live streams may be; lists are sorted by it."""
+
+SNAPSHOT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """What routes and the media plane need of it."""
+
+    streams: StreamService
+    viewers: ViewerService
+    analytics: AnalyticsService
+
+
+@asynccontextmanager
+async def attending(
+    service: StreamService, database: Database, secret: bytes, clock: Callable[[], float] = time.time
+) -> AsyncIterator[Attendance]:
+    """Count viewers while the block runs.
+
+    Args:
+        service: knows the streams.
+        database: where it is stored.
+        secret: of the server, for ids of viewers.
+        clock: Unix time.
+
+    Raises:
+        CapacityError: the database is away at the start.
+    """
+    viewers = ViewerService(service, ViewerTable(database), ViewerIds(secret), clock)
+    analytics = AnalyticsService(service, viewers, AnalyticsTable(database), clock)
+    await viewers.open()
+    try:
+        async with (
+            Chore("viewers", viewers.store, STORE_S) as storing,
+            Chore("other servers' viewers", viewers.tidy, EXPIRY_S),
+            Chore("snapshots", analytics.take_snapshots, SNAPSHOT_S),
+        ):
+
+            def wake(stream: Stream) -> None:
+                if stream.status is Status.ENDED:
+                    storing.poke()
+
+            service.watch(wake)
+            yield Attendance(service, viewers, analytics)
+    finally:
+        with suppress(CapacityError):
+            await viewers.store_all()
