@@ -29,6 +29,8 @@ from control_api.postgres.reaction_table import ReactionTable
 from control_api.postgres.store import PostgresStore
 from control_api.postgres.webhook_table import WebhookTable
 from control_api.problem import problem_middleware
+from control_api.realtime.bus import LocalBus
+from control_api.realtime.hub import Hub
 from control_api.stream.playback import PlaybackSigner
 from control_api.stream.record import Identity, Stream
 from control_api.stream.service import StreamService, utc_now
@@ -234,6 +236,7 @@ async def house(
             chat=chat,
             moderation=ModerationService(ModerationTable(database), service, store, now=lambda: NOW),
             attendance=attendance,
+            hub=Hub(service, chat, attendance.viewers, LocalBus()),
             announcements=announcements,
             verifier=signer,
             idempotency=Idempotency(IdempotencyTable(database, KeyBox(SECRET))),
