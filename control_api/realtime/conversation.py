@@ -23,7 +23,13 @@ MAX_MESSAGES = 200
 RATE_WINDOW_S = 10.0
 """Of one socket, good or bad. Whoever says more is read more slowly, so that others are not hurt."""
 
-PAUSE_S = 1.0
+PAUSE_S = 0.25
+MAX_REFUSED = 8
+"""Messages in a row that were too many; then the socket is closed."""
+
+
+class FloodError(Exception):
+    """Somebody goes on although every message is refused."""
 
 
 class Conversation:
@@ -40,19 +46,22 @@ class Conversation:
         self._stream_id = stream_id
         self._identity = identity
         self._rate = RateLimit("messages", MAX_MESSAGES, RATE_WINDOW_S, max_keys=1)
+        self._refused = 0
 
     async def answer(self, text: str | None) -> bytes:
         """Do what a message asks and give the frame that answers it.
 
         Args:
             text: of the message; None of a binary one.
+
+        Raises:
+            FloodError: nothing is answered any more.
         """
         try:
             with self._rate.turn(None, time.monotonic()):
-                pass
+                self._refused = 0
         except TooEarlyError as error:
-            await asyncio.sleep(PAUSE_S)
-            return _error(None, error)
+            return await self._refuse(error)
         message: ClientMessage | None = None
         try:
             if text is None:
@@ -63,6 +72,13 @@ class Conversation:
             return _error(error.ref, error)
         except (StreamError, CapacityError) as error:
             return _error(message.ref if message is not None else None, error)
+
+    async def _refuse(self, error: TooEarlyError) -> bytes:
+        self._refused += 1
+        if self._refused > MAX_REFUSED:
+            raise FloodError
+        await asyncio.sleep(PAUSE_S)
+        return _error(None, error)
 
     async def _do(self, message: ClientMessage) -> str | None:
         if not isinstance(message, CommentMessage | ReactionMessage):
