@@ -97,7 +97,7 @@ class StreamSocketRoute:
         if transport is None:  # it has gone already
             return
         socket = Socket(transport)
-        conversation = Conversation(self._chat, stream.id, identity)
+        conversation = Conversation(self._chat, stream.id, identity, self._hub.tally)
         since = _seq(request.query.get("since", ""))
         try:
             async with self._hub.entered(stream, identity, socket, since):

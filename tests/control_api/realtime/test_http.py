@@ -226,16 +226,16 @@ async def test_who_does_not_read_is_hung_up_on_and_the_others_hear_everything(
         assert connection.transport is not None
         connection.transport.pause_reading()
         bus, topic = house.plane.hub._bus, f"stream:{stream_id}"
-        channel = house.plane.hub._channels[stream_id]
+        tally = house.plane.hub.tally
         for seq in range(1, 10_000):
             data = {"id": str(seq), "seq": seq, "content": "x" * 500}
             bus.publish(topic, Happening("comment", data).serialize())
             if seq % 50 == 0:
                 while (await ann.next("comment"))["seq"] < seq:
                     pass
-            if channel.slow:
+            if tally.slow:
                 break
-        assert channel.slow == 1
+        assert tally.slow == 1
         connection.transport.resume_reading()
         while (message := await slow.socket.receive()).type is WSMsgType.TEXT:
             pass
@@ -252,7 +252,7 @@ async def test_server_that_stops_says_so(house: House, stream_id: str) -> None:
 
 async def test_nothing_is_left_of_streams_that_nobody_watches(house: House, stream_id: str) -> None:
     async with page(house, stream_id):
-        assert house.plane.hub.socket_count == 1
+        assert house.plane.hub.tally.sockets == 1
     async with page(house, (await house.create())["id"]):
-        assert house.plane.hub.socket_count == 1
+        assert house.plane.hub.tally.sockets == 1
         assert stream_id not in house.plane.hub._channels
