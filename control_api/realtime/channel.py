@@ -10,6 +10,7 @@ from control_api.realtime.bus import Bus, Subscription
 from control_api.realtime.happening import Happening
 from control_api.realtime.room import Room
 from control_api.realtime.socket import Socket
+from control_api.realtime.tally import Tally
 from control_api.stream.record import Stream
 
 SLICE = 250
@@ -23,16 +24,16 @@ class Channel:
 
     Args:
         stream: as it was when the channel was opened.
+        tally: counts whoever is too slow.
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, tally: Tally) -> None:
         self.stream = stream
+        self._tally = tally
         self.users = 0
         """Who needs it: sockets, and those that are about to be."""
         self.opening = asyncio.Lock()
         self.sockets: dict[Socket, None] = {}
-        self.slow = 0
-        """Sockets that were closed because they did not read."""
         self._room: Room | None = None
         self._early: list[Happening] = []
         self._subscription: Subscription | None = None
@@ -101,7 +102,7 @@ class Channel:
         """Write to the next sockets. Those that came since the frames were made are not among them."""
         count = 0
         for socket in islice(sockets, SLICE):
-            self.slow += not socket.write(frames)
+            self._tally.slow += not socket.write(frames)
             count += 1
         if count == SLICE:
             self._loop.call_soon(self._write_slice, frames, sockets)

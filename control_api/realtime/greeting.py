@@ -23,7 +23,7 @@ def greeting(room: Room, since: int | None, more: Mapping[str, object]) -> bytes
     missed = None if since is None else room.chat.missed(since)
     welcome = {
         "comments": room.chat.comments if missed is None else _comments(missed),
-        "pinned_comment": room.chat.pinned,
+        "pinned": room.chat.pinned,
         "viewer_count": room.viewer_count,
         "status": room.status,
         "seq": room.chat.seq,

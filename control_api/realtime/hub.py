@@ -17,6 +17,7 @@ from control_api.realtime.happening import Happening, comment_data, happening_of
 from control_api.realtime.recent import SHOWN, RecentChat
 from control_api.realtime.room import Room
 from control_api.realtime.socket import Socket
+from control_api.realtime.tally import Tally
 from control_api.stream.record import Identity, Stream
 from control_api.stream.service import StreamService
 from control_api.viewer.service import ViewerService
@@ -42,15 +43,10 @@ class Hub:
         self._viewers = viewers
         self._bus = bus
         self._channels: dict[str, Channel] = {}
-        self._count = 0
+        self.tally = Tally()
         self._is_closed = False
         chat.watch(self._tell_chat)
         streams.watch(self._tell_stream)
-
-    @property
-    def socket_count(self) -> int:
-        """How many sockets are open."""
-        return self._count
 
     @asynccontextmanager
     async def entered(
@@ -68,10 +64,10 @@ class Hub:
         Raises:
             CapacityError: there are too many sockets, or the server is about to stop.
         """
-        if self._is_closed or self._count >= MAX_SOCKETS:
+        if self._is_closed or self.tally.sockets >= MAX_SOCKETS:
             raise CapacityError("There are too many connections: come again later.")
-        self._count += 1
-        channel = self._channels.setdefault(stream.id, Channel(stream))
+        self.tally.sockets += 1
+        channel = self._channels.setdefault(stream.id, Channel(stream, self.tally))
         channel.users += 1
         try:
             room = await self._open(channel, viewer)
@@ -80,7 +76,7 @@ class Hub:
             channel.sockets[socket] = None
             yield
         finally:
-            self._count -= 1
+            self.tally.sockets -= 1
             channel.sockets.pop(socket, None)
             channel.users -= 1
             if not channel.users:

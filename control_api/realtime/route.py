@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from control_api.chat.service import ChatService
-from control_api.realtime.conversation import Conversation
+from control_api.realtime.conversation import Conversation, FloodError
+from control_api.realtime.frame import MAX_REASON
 from control_api.realtime.handshake import describe, token_of
 from control_api.realtime.hub import Hub
 from control_api.realtime.message import MAX_MESSAGE
@@ -21,7 +22,6 @@ from media.error import CapacityError, StreamError
 PATH = "/ws/stream/{id}"
 HEARTBEAT_S = 20.0
 NO_USER, NO_STREAM = 4401, 4404
-TRY_AGAIN = 1013
 MAX_DIGITS = 18
 
 
@@ -62,11 +62,11 @@ class StreamSocketRoute:
             identity = await self._identify(request)
             stream = await self._find(request, identity)
         except TokenError as error:
-            await response.close(code=NO_USER, message=str(error).encode()[:120])
+            await response.close(code=NO_USER, message=_reason(error))
         except StreamError as error:
-            await response.close(code=NO_STREAM, message=str(error).encode()[:120])
+            await response.close(code=NO_STREAM, message=_reason(error))
         except CapacityError as error:
-            await response.close(code=TRY_AGAIN, message=str(error).encode()[:120])
+            await response.close(code=WSCloseCode.TRY_AGAIN_LATER, message=_reason(error))
         else:
             await self._serve(request, response, identity, stream)
         return response
@@ -97,12 +97,17 @@ class StreamSocketRoute:
         if transport is None:  # it has gone already
             return
         socket = Socket(transport)
-        conversation = Conversation(self._chat, stream.id, identity)
+        conversation = Conversation(self._chat, stream.id, identity, self._hub.tally)
         since = _seq(request.query.get("since", ""))
-        async with self._hub.entered(stream, identity, socket, since):
-            async for message in response:
-                text = message.data if message.type is WSMsgType.TEXT else None
-                socket.write(await conversation.answer(text))
+        try:
+            async with self._hub.entered(stream, identity, socket, since):
+                async for message in response:
+                    text = message.data if message.type is WSMsgType.TEXT else None
+                    socket.write(await conversation.answer(text))
+        except CapacityError as error:
+            await response.close(code=WSCloseCode.TRY_AGAIN_LATER, message=_reason(error))
+        except FloodError:
+            await response.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too many messages")
 
 
 def paths() -> dict[str, Any]:
@@ -127,3 +132,8 @@ def paths() -> dict[str, Any]:
 
 def _seq(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < MAX_DIGITS else None
+
+
+def _reason(error: Exception) -> bytes:
+    """Make a reason of a close, which fits a control frame."""
+    return str(error).encode()[:MAX_REASON]

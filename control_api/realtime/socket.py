@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 from aiohttp import WSCloseCode
 
 from control_api.realtime.frame import close_frame
 
 MAX_BEHIND = 64 * 1024
-"""Bytes that wait for a socket, beside those in the kernel: some thirty seconds of a busy chat. Whoever is further
-behind comes back later, and is told what was missed."""
+"""Bytes that wait for a socket: some ten seconds of a busy chat. Whoever is further behind comes back later, and is
+told what was missed."""
+
+KERNEL_BUFFER = 64 * 1024
+"""Bytes that the kernel keeps for a socket beside that; it would take megabytes of who does not read."""
 
 CLOSING_S = 5.0
 """So long a socket may take to read what is left and the reason."""
@@ -26,6 +30,9 @@ class Socket:
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._is_closing = False
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
 
     def write(self, frames: bytes) -> bool:
         """Write; returns False when that has closed it, since what was written before has not been read."""

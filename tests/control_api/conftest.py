@@ -182,6 +182,7 @@ class House:
     chat: ChatService
     rules: FreeChat
     chat_clock: Clock
+    plane: ControlPlane
 
     async def request(
         self, method: str, path: str, user: str | None = None, *, admin: bool = False, **options: Any
@@ -253,5 +254,18 @@ async def house(
         )
         app.add_routes(table)
         client = await aiohttp_client(app)
-        yield House(client, store, service, signer, notes, faults, clock, attendance, chat, rules, chat_clock)
+        yield House(
+            client,
+            store,
+            service,
+            signer,
+            notes,
+            faults,
+            clock,
+            attendance,
+            chat,
+            rules,
+            chat_clock,
+            plane,
+        )
         await client.close()
