@@ -83,11 +83,13 @@ class Channel:
         self._schedule()
 
     def _schedule(self) -> None:
-        if self._room is None or self._timer is not None or self._is_writing:
+        if self._room is None or self._is_writing or (due := self._room.get_timer()) is None:
             return
-        due = self._room.get_timer()
-        if due is not None:
-            self._timer = self._loop.call_at(max(due, self._loop.time()), self._write)
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(max(due, self._loop.time()), self._write)
 
     def _write(self) -> None:
         self._timer = None
