@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import cast
 
@@ -52,7 +51,7 @@ async def bus() -> LocalBus:
 
 @pytest.fixture
 async def channel(bus: LocalBus) -> Channel:
-    channel = Channel(replace(STREAM), Tally())
+    channel = Channel(STREAM, Tally(), lambda _: None)
     await channel.listen(bus, "stream:1")
     return channel
 
