@@ -12,6 +12,7 @@ from aiohttp import ClientWebSocketResponse, WSMsgType
 
 from control_api.realtime.conversation import MAX_MESSAGES
 from control_api.realtime.happening import Happening
+from control_api.token.access import LEEWAY_S
 from media.error import CapacityError
 
 from ..conftest import House
@@ -203,7 +204,7 @@ async def test_who_may_not_see_it_any_more_is_hung_up_on(house: House, stream_id
 
 
 async def test_socket_ends_with_its_token(house: House, stream_id: str) -> None:
-    token = house.signer.issue("ann", ttl_s=-9.5)
+    token = house.signer.issue("ann", ttl_s=2 - LEEWAY_S)
     async with house.client.ws_connect(f"/ws/stream/{stream_id}", params={"token": token}) as socket:
         assert (await socket.receive_json())["type"] == "welcome"
         message = await socket.receive()
