@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from control_api.realtime.bus import Bus, Subscription
@@ -11,7 +11,7 @@ from control_api.realtime.happening import Happening
 from control_api.realtime.room import Room
 from control_api.realtime.socket import Socket
 from control_api.realtime.tally import Tally
-from control_api.stream.record import Stream
+from control_api.stream.record import Identity, Stream
 
 SLICE = 250
 """Sockets that are written to in one go, some two milliseconds of work; then whatever else is due has its turn."""
@@ -25,15 +25,18 @@ class Channel:
     Args:
         stream: as it was when the channel was opened.
         tally: counts whoever is too slow.
+        on_change: is called when the stream may be another one than before.
     """
 
-    def __init__(self, stream: Stream, tally: Tally) -> None:
+    def __init__(self, stream: Stream, tally: Tally, on_change: Callable[[Channel], None]) -> None:
         self.stream = stream
         self._tally = tally
+        self._on_change = on_change
         self.users = 0
         """Who needs it: sockets, and those that are about to be."""
         self.opening = asyncio.Lock()
-        self.sockets: dict[Socket, None] = {}
+        self.sockets: dict[Socket, Identity | None] = {}
+        """Who is told, and who that is."""
         self._room: Room | None = None
         self._early: list[Happening] = []
         self._subscription: Subscription | None = None
@@ -76,6 +79,8 @@ class Channel:
 
     def _receive(self, message: bytes) -> None:
         happening = Happening.parse(message)
+        if happening.type == "stream_status":
+            self._on_change(self)
         if self._room is None:
             self._early.append(happening)
             return
@@ -83,11 +88,13 @@ class Channel:
         self._schedule()
 
     def _schedule(self) -> None:
-        if self._room is None or self._timer is not None or self._is_writing:
+        if self._room is None or self._is_writing or (due := self._room.get_timer()) is None:
             return
-        due = self._room.get_timer()
-        if due is not None:
-            self._timer = self._loop.call_at(max(due, self._loop.time()), self._write)
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(max(due, self._loop.time()), self._write)
 
     def _write(self) -> None:
         self._timer = None

@@ -10,6 +10,7 @@ from aiohttp import WSCloseCode
 
 from control_api.chat.event import ChatEvent
 from control_api.chat.service import ChatService
+from control_api.chore import Chore
 from control_api.realtime.bus import Bus
 from control_api.realtime.channel import Channel
 from control_api.realtime.greeting import greeting
@@ -22,6 +23,11 @@ from control_api.stream.record import Identity, Stream
 from control_api.stream.service import StreamService
 from control_api.viewer.service import ViewerService
 from media.error import CapacityError
+
+NOT_ALLOWED = 4403
+
+CHECK_S = 30.0
+"""Between two attempts when the database is away."""
 
 MAX_SOCKETS = 16_000
 """Of one server: it may open 20,000 files, and the database, encoders and players need some of them."""
@@ -44,6 +50,9 @@ class Hub:
         self._bus = bus
         self._channels: dict[str, Channel] = {}
         self.tally = Tally()
+        self.checking = Chore("access of sockets", self._check_access, CHECK_S)
+        """Runs while the hub does."""
+        self._changed: set[Channel] = set()
         self._is_closed = False
         chat.watch(self._tell_chat)
         streams.watch(self._tell_stream)
@@ -67,16 +76,17 @@ class Hub:
         if self._is_closed or self.tally.sockets >= MAX_SOCKETS:
             raise CapacityError("There are too many connections: come again later.")
         self.tally.sockets += 1
-        channel = self._channels.setdefault(stream.id, Channel(stream, self.tally))
+        channel = self._channels.setdefault(stream.id, Channel(stream, self.tally, self._note_change))
         channel.users += 1
         try:
             room = await self._open(channel, viewer)
             # From here on nothing is awaited: what was told by now is in the greeting, the rest comes by itself.
             socket.write(greeting(room, since, more))
-            channel.sockets[socket] = None
+            channel.sockets[socket] = viewer
             yield
         finally:
             self.tally.sockets -= 1
+            socket.forget()
             channel.sockets.pop(socket, None)
             channel.users -= 1
             if not channel.users:
@@ -94,6 +104,22 @@ class Hub:
         for channel in self._channels.values():
             for socket in list(channel.sockets):
                 socket.close(WSCloseCode.GOING_AWAY, "the server stops: come again with ?since=")
+
+    def _note_change(self, channel: Channel) -> None:
+        self._changed.add(channel)
+        self.checking.poke()
+
+    async def _check_access(self) -> bool:
+        """Hang up on whoever may not see a stream any more that has changed."""
+        while self._changed:
+            channel = next(iter(self._changed))
+            stream = await self._streams.get(channel.stream.id)
+            if stream.is_private:
+                for socket, viewer in list(channel.sockets.items()):
+                    if not await self._streams.may_see(stream, viewer):
+                        socket.close(NOT_ALLOWED, "This stream is private.")
+            self._changed.discard(channel)
+        return False
 
     async def _open(self, channel: Channel, viewer: Identity | None) -> Room:
         async with channel.opening:

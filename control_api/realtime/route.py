@@ -101,6 +101,8 @@ class StreamSocketRoute:
         since = _seq(request.query.get("since", ""))
         try:
             async with self._hub.entered(stream, identity, socket, since):
+                if identity is not None and identity.expires_at is not None:
+                    socket.close_at(identity.expires_at, NO_USER, "The access token has expired.")
                 async for message in response:
                     text = message.data if message.type is WSMsgType.TEXT else None
                     socket.write(await conversation.answer(text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 
 from aiohttp import WSCloseCode
 
@@ -15,6 +16,9 @@ told what was missed."""
 
 KERNEL_BUFFER = 64 * 1024
 """Bytes that the kernel keeps for a socket beside that; it would take megabytes of who does not read."""
+
+MAX_DELAY_S = 30 * 86400.0
+"""Longer than any server runs with the same socket."""
 
 CLOSING_S = 5.0
 """So long a socket may take to read what is left and the reason."""
@@ -30,6 +34,7 @@ class Socket:
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._is_closing = False
+        self._timer: asyncio.TimerHandle | None = None
         connection = transport.get_extra_info("socket")
         if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
@@ -43,6 +48,16 @@ class Socket:
             return False
         self._transport.write(frames)
         return True
+
+    def close_at(self, unix_time: float, code: int, reason: str) -> None:
+        """Close it later, if it is still open then."""
+        delay_s = min(max(0.0, unix_time - time.time()), MAX_DELAY_S)
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self.close, code, reason)
+
+    def forget(self) -> None:
+        """Take note that the connection is done with."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def close(self, code: int, reason: str) -> None:
         """Say why and hang up, soon also on somebody who does not read it."""

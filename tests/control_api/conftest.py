@@ -254,18 +254,19 @@ async def house(
         )
         app.add_routes(table)
         client = await aiohttp_client(app)
-        yield House(
-            client,
-            store,
-            service,
-            signer,
-            notes,
-            faults,
-            clock,
-            attendance,
-            chat,
-            rules,
-            chat_clock,
-            plane,
-        )
+        async with plane.hub.checking:
+            yield House(
+                client,
+                store,
+                service,
+                signer,
+                notes,
+                faults,
+                clock,
+                attendance,
+                chat,
+                rules,
+                chat_clock,
+                plane,
+            )
         await client.close()

@@ -12,6 +12,7 @@ from aiohttp import ClientWebSocketResponse, WSMsgType
 
 from control_api.realtime.conversation import MAX_MESSAGES
 from control_api.realtime.happening import Happening
+from control_api.token.access import LEEWAY_S
 from media.error import CapacityError
 
 from ..conftest import House
@@ -191,6 +192,23 @@ async def test_private_stream_is_for_its_followers(house: House) -> None:
     await house.request("PUT", "/api/v1/users/demo/follow", "fan")
     async with page(house, stream["id"], "fan") as fan:
         assert fan.hello["comments"] == []
+
+
+async def test_who_may_not_see_it_any_more_is_hung_up_on(house: House, stream_id: str) -> None:
+    await house.request("PUT", "/api/v1/users/demo/follow", "fan")
+    async with page(house, stream_id) as ann, page(house, stream_id, "fan") as fan:
+        await house.request("PUT", f"/api/v1/streams/{stream_id}", "demo", json={"is_private": True})
+        message = await ann.socket.receive()
+        assert (message.type, message.data) == (WSMsgType.CLOSE, 4403)
+        assert (await fan.say("comment", {"content": "still here"}))["id"]
+
+
+async def test_socket_ends_with_its_token(house: House, stream_id: str) -> None:
+    token = house.signer.issue("ann", ttl_s=2 - LEEWAY_S)
+    async with house.client.ws_connect(f"/ws/stream/{stream_id}", params={"token": token}) as socket:
+        assert (await socket.receive_json())["type"] == "welcome"
+        message = await socket.receive()
+        assert (message.type, message.data) == (WSMsgType.CLOSE, 4401)
 
 
 async def test_no_websocket_is_a_bad_request(house: House, stream_id: str) -> None:
