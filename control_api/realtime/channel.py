@@ -41,6 +41,7 @@ class Channel:
         self._early: list[Happening] = []
         self._subscription: Subscription | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
         self._is_writing = False
         self._loop = asyncio.get_running_loop()
 
@@ -91,9 +92,11 @@ class Channel:
         if self._room is None or self._is_writing or (due := self._room.get_timer()) is None:
             return
         if self._timer is not None:
-            if self._timer.when() <= due:
+            if self._due <= due:
                 return
             self._timer.cancel()
+        # It is kept here: what an event loop gives for a time that is past need not know it.
+        self._due = due
         self._timer = self._loop.call_at(max(due, self._loop.time()), self._write)
 
     def _write(self) -> None:
