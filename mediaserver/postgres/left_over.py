@@ -19,6 +19,10 @@ FAST_S = 10.0
 POLL_S = 0.02
 
 
+SOCKET_LOCKS = "socket/.s.PGSQL.*.lock"
+"""Beside the data folder; each names a process too."""
+
+
 async def stop_left_over(data: Path) -> None:
     """End whatever still runs on a data folder, and remove a pid file that names nobody."""
     pid_file = data / "postmaster.pid"
@@ -38,6 +42,8 @@ async def stop_left_over(data: Path) -> None:
                 break
     # What is left names a process that died, or by now another one: PostgreSQL itself would not start for it.
     pid_file.unlink(missing_ok=True)
+    for lock in data.parent.glob(SOCKET_LOCKS):
+        lock.unlink(missing_ok=True)
 
 
 def _read_pid(pid_file: Path) -> int | None:
