@@ -225,7 +225,7 @@ async def house(
             allow_private=True,
             now=utc_now,
         ) as announcements,
-        attending(service, database, SECRET, clock) as attendance,
+        attending(service, database, SECRET, clock, snapshot_look_s=3600) as attendance,
     ):
         app = web.Application(middlewares=[problem_middleware, host_middleware(())])
         plane = ControlPlane(
