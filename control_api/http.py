@@ -55,7 +55,7 @@ def routes(
         "Analytics": AnalyticsRoutes(plane.attendance.analytics).table(),
         "Chat": ChatRoutes(plane.chat).table(),
         "Moderation": ModerationRoutes(plane.moderation).table(),
-        "Users": UserRoutes(plane.users, addresses, plane.audit).table(),
+        "Users": UserRoutes(plane.users, plane.erasure, addresses, plane.audit).table(),
         "Webhooks": WebhookRoutes(plane.announcements).table(),
         "Server": StatusRoutes(checks).table(),
     }

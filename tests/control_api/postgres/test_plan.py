@@ -15,6 +15,8 @@ from control_api.postgres import (
     audit_table,
     comment_table,
     compaction_table,
+    erasure_table,
+    expiry_table,
     moderation_table,
     reaction_table,
     stream_row,
@@ -144,6 +146,32 @@ STATEMENTS: dict[str, tuple[str, list[object], str]] = {
         [AN_ID, 60, NOW - timedelta(days=30), NOW],
         "stream_analytics_pkey",
     ),
+    "comments to delete": (erasure_table.COMMENTS, ["user-7", AN_ID, 200], "stream_comments_"),
+    "where a user has written": (erasure_table.WRITTEN_IN, ["user-7"], "stream_comments_by_user"),
+    "comments that are deleted with a user": (
+        erasure_table.DELETE_COMMENTS,
+        ["gone:", "gone", [A_COMMENT], [None]],
+        "stream_comments_pkey",
+    ),
+    "reactions of a user": (erasure_table.REACTIONS, ["user-7", 100], "stream_reactions_"),
+    "where a user has watched": (erasure_table.VIEWERS, ["fan-7", 100], "stream_viewers_by_user"),
+    "streams of a user": (erasure_table.STREAMS, ["user-7", 100], "live_streams_by_user"),
+    **{
+        f"what names a user, {n}": (sql, ["fan-7", "gone:"], index)
+        for n, (sql, index) in enumerate(
+            zip(erasure_table.RENAME, ("bans_", "stream_", "stream_", *["audit_log_"] * 3), strict=True)
+        )
+    },
+    "streams of long ago": (expiry_table.FIND, [NOW], "live_streams_unerased"),
+    "viewers of long ago": (expiry_table.VIEWERS, [AN_ID, 100], "stream_viewers_pkey"),
+    "authors of long ago": (expiry_table.RENAMED, [AN_ID, "user-7", 100], "stream_"),
+    "comments of long ago": (
+        expiry_table.COMMENTS,
+        [AN_ID, ["user-7"], ["gone:"], "gone"],
+        "stream_comments_",
+    ),
+    "reactions of long ago": (expiry_table.REACTIONS, [AN_ID, ["user-7"], ["gone:"]], "stream_reactions_"),
+    "moderators of long ago": (expiry_table.MODERATORS, [AN_ID, "user-7", "gone"], "stream_comments_"),
     "a channel key": (user_table.KEY, ["user-7"], "channel_keys_pkey"),
     "whose channel key": (user_table.BY_KEY, [b"x" * 32], "channel_keys_key_digest_key"),
     "new comments": (comment_table.ADD, NEW_COMMENTS, "live_streams_pkey"),
