@@ -49,7 +49,7 @@ async def names(database: Database, stream: dict[str, Any]) -> set[str]:
         "user_id FROM stream_comments", "display_name FROM stream_comments", "pinned_by FROM stream_comments",
         "user_id FROM stream_reactions", "viewer_id FROM stream_viewers", "user_id FROM stream_viewers",
     ]  # fmt: skip
-    selects = (f"SELECT {column} WHERE stream_id = $1" for column in columns)  # noqa: S608 of above
+    selects = (f"SELECT {column} WHERE stream_id = $1" for column in columns)
     rows = await database.fetch(" UNION ".join(selects), stream["id"])
     return {row[0] for row in rows if row[0] is not None}
 
