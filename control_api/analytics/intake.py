@@ -11,9 +11,9 @@ from control_api.wait import TooEarlyError
 EVERY_S = 5.0
 """So often a report of one viewer counts. Pages send one every 10 s, and a last one when they are left."""
 
-MAX_UNPROVEN = 200
-"""Reports that count from one address in that time, of those who do not prove who they are: an office or a carrier has
-many viewers, and one machine that makes them up shall not be most of a large audience."""
+MAX_UNPROVEN = 1000
+"""Reports that count from one address in that time, of those who do not prove who they are: all viewers behind a proxy
+or a carrier are one address, and one machine that makes them up shall not be most of a very large audience."""
 
 MAX_STREAMS = 10_000
 """Streams with reports since the last snapshot, some 10 KB each at the very most. More are not live on one machine."""
