@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import median
+from typing import NamedTuple
 
 MAX_HIGHLIGHTS = 20
 
+MAX_STEPS = 1000
+"""That a stream is cut into: ten seconds each up to three hours, longer ones beyond. Some 10 ms of work."""
+
+LEAST_STEP_S = 10.0
+
 AROUND = 30
-"""Points on each side that usual is measured by: five minutes of those that are 10 s apart. A median does not rise with
-the peak itself, nor with another one nearby."""
+"""Steps on each side that usual is measured by: five minutes of those of 10 s. A median does not rise with the peak
+itself, nor with another one nearby."""
 
 MIN_EVENTS = 5
-"""Comments and reactions of a point; fewer are no peak, however quiet it is around."""
+"""Comments and reactions of a step; fewer are no peak, however quiet it is around."""
 
 MIN_SCORE = 3.0
 
@@ -25,13 +31,11 @@ LEAD_S = 20.0
 """What people write about has happened before they write: their delay behind live, and the typing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """The totals of a stream at a moment."""
+class Events(NamedTuple):
+    """What came in one step."""
 
-    at: datetime
-    comments: int
-    reactions: int
+    comments: int = 0
+    reactions: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,65 +51,59 @@ class Peak:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
-    start_s: float
-    end_s: float
-    at: datetime
-    comments: int
-    reactions: int
+class _Run:
+    """Lively steps next to each other."""
 
-    @property
-    def per_s(self) -> float:
-        return (self.comments + self.reactions) / (self.end_s - self.start_s)
+    steps: Sequence[int]
+    score: float
 
 
-def peaks(started_at: datetime, moments: Sequence[Moment]) -> list[Peak]:
+def step_length_s(length_s: float) -> float:
+    """Choose the steps that a stream is cut into, by its length."""
+    return max(LEAST_STEP_S, length_s / MAX_STEPS)
+
+
+def peaks(started_at: datetime, step_s: float, events: Mapping[int, Events]) -> list[Peak]:
     """Find the peaks of a stream, in the order of time; of more than 20 the highest.
 
     Args:
-        started_at: when it began, with no comment and no reaction.
-        moments: its totals, the oldest first.
+        started_at: when it began.
+        step_s: how long a step is, as `step_length_s` has it.
+        events: what came in which step, counted from 0; steps without any may be missing. What lies outside of the
+            stream, by a clock that was set, is passed over.
     """
-    steps = _steps(started_at, moments)
-    rates = [step.per_s for step in steps]
-    found: list[tuple[list[_Step], float]] = []
-    last = -1
-    for index, step in enumerate(steps):
-        usual = max(QUIET_PER_S, median(rates[max(0, index - AROUND) : index + AROUND + 1]))
-        score = rates[index] / usual
-        if score < MIN_SCORE or step.comments + step.reactions < MIN_EVENTS:
+    count = min(MAX_STEPS, max(events, default=-1)) + 1
+    totals = [sum(events.get(step, Events())) for step in range(count)]
+    runs = _runs(totals, step_s)
+    best = sorted(runs, key=lambda run: run.score, reverse=True)[:MAX_HIGHLIGHTS]
+    found = []
+    for run in sorted(best, key=lambda run: run.steps[0]):
+        highest = max(run.steps, key=lambda step: totals[step])
+        part = [events[step] for step in run.steps]
+        found.append(
+            Peak(
+                at=started_at + timedelta(seconds=(highest + 0.5) * step_s),
+                from_s=round(max(0.0, run.steps[0] * step_s - LEAD_S), 3),
+                to_s=round((run.steps[-1] + 1) * step_s, 3),
+                comments=sum(one.comments for one in part),
+                reactions=sum(one.reactions for one in part),
+                score=round(run.score, 2),
+            )
+        )
+    return found
+
+
+def _runs(totals: Sequence[int], step_s: float) -> list[_Run]:
+    runs: list[_Run] = []
+    for step, total in enumerate(totals):
+        if total < MIN_EVENTS:
             continue
-        if found and last == index - 1:
-            run, highest = found[-1]
-            run.append(step)
-            found[-1] = (run, max(highest, score))
+        usual = max(QUIET_PER_S * step_s, median(totals[max(0, step - AROUND) : step + AROUND + 1]))
+        score = total / usual
+        if score < MIN_SCORE:
+            continue
+        if runs and runs[-1].steps[-1] == step - 1:
+            runs[-1] = _Run([*runs[-1].steps, step], max(runs[-1].score, score))
         else:
-            found.append(([step], score))
-        last = index
-    best = sorted(found, key=lambda one: one[1], reverse=True)[:MAX_HIGHLIGHTS]
-    return sorted((_peak(run, score) for run, score in best), key=lambda peak: peak.at)
-
-
-def _steps(started_at: datetime, moments: Sequence[Moment]) -> list[_Step]:
-    steps = []
-    before = Moment(at=started_at, comments=0, reactions=0)
-    for moment in moments:
-        start_s, end_s = ((one.at - started_at).total_seconds() for one in (before, moment))
-        if end_s <= start_s:
-            continue
-        # Totals fall when a comment is deleted.
-        comments, reactions = moment.comments - before.comments, moment.reactions - before.reactions
-        steps.append(_Step(start_s, end_s, moment.at, max(0, comments), max(0, reactions)))
-        before = moment
-    return steps
-
-
-def _peak(run: Sequence[_Step], score: float) -> Peak:
-    return Peak(
-        at=max(run, key=lambda step: step.per_s).at,
-        from_s=round(max(0.0, run[0].start_s - LEAD_S), 3),
-        to_s=round(run[-1].end_s, 3),
-        comments=sum(step.comments for step in run),
-        reactions=sum(step.reactions for step in run),
-        score=round(score, 2),
-    )
+            runs.append(_Run([step], score))
+    return runs

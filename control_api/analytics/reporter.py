@@ -13,6 +13,9 @@ from control_api.stream.service import StreamService
 from control_api.viewer.viewer_id import ViewerIds, user_key
 from media.error import StreamError
 
+LAST_WORD_S = 10.0
+"""So long after the end of a stream reports still count."""
+
 
 class Reporters:
     """Takes reports of players.
@@ -46,16 +49,17 @@ class Reporters:
             report: what a player tells.
 
         Returns:
-            Whether it counts: not when the stream is not live, nor when one of this viewer has a moment ago.
+            Whether it counts: not when the stream is not live and was not ten seconds ago, nor when one of this viewer
+            has a moment ago.
 
         Raises:
             StreamError: `not_found`.
             CapacityError: the database is away.
         """
         stream, viewer = await self._viewer(stream_id, identity, report)
-        if stream.status is not Status.LIVE or viewer == user_key(stream.user_id):
-            return False
         self._now = max(self._now, self._clock())
+        if not self._takes_reports(stream) or viewer == user_key(stream.user_id):
+            return False
         told = Report(
             startup_ms=report.startup_ms,
             latency_s=report.latency_s,
@@ -75,6 +79,12 @@ class Reporters:
     def give_back(self, taken: Mapping[str, Counts]) -> None:
         """Take note that counts could not be stored."""
         self._intake.give_back(taken)
+
+    def _takes_reports(self, stream: Stream) -> bool:
+        """Tell whether a stream is live, or has just ended: pages that are left then have their last word."""
+        if stream.ended_at is not None:
+            return self._now - stream.ended_at.timestamp() < LAST_WORD_S
+        return stream.status is Status.LIVE
 
     async def _viewer(
         self, stream_id: str, identity: Identity | None, report: ExperienceReport

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from control_api.analytics.experience import joined, summed_up
-from control_api.analytics.highlight import Moment, peaks
+from control_api.analytics.highlight import MAX_STEPS, Events, peaks, step_length_s
 from control_api.analytics.model import (
     AnalyticsAnswer,
     AnalyticsPoint,
@@ -139,7 +139,7 @@ class AnalyticsService:
             update={
                 "experience": _experience(rows),
                 "retention": [RetentionPoint.model_validate(point) for point in kept],
-                "highlights": _highlights(stream, series),
+                "highlights": await self._highlights(stream, now),
                 "series": series,
             }
         )
@@ -172,6 +172,14 @@ class AnalyticsService:
         end = stream.ended_at or now
         wanted = thresholds(max(0.0, (end - stream.started_at).total_seconds()))
         return curve(wanted, await self._table.stays(stream.id, wanted, end))
+
+    async def _highlights(self, stream: Stream, now: datetime) -> list[Highlight]:
+        if stream.started_at is None:
+            return []
+        step_s = step_length_s(((stream.ended_at or now) - stream.started_at).total_seconds())
+        found = await self._table.events(stream.id, stream.started_at, step_s, MAX_STEPS)
+        events = {step: Events(*counts) for step, counts in found.items()}
+        return [Highlight.model_validate(peak) for peak in peaks(stream.started_at, step_s, events)]
 
     def _present(self, stream: Stream, figures: Figures, now: datetime) -> AnalyticsPoint:
         return AnalyticsPoint(
@@ -215,16 +223,6 @@ def _point(row: Row) -> AnalyticsPoint:
 def _experience(rows: Sequence[Row]) -> ExperienceAnswer | None:
     counts = joined(row.experience for row in rows)
     return ExperienceAnswer.model_validate(summed_up(counts)) if counts else None
-
-
-def _highlights(stream: Stream, series: Sequence[AnalyticsPoint]) -> list[Highlight]:
-    if stream.started_at is None:
-        return []
-    moments = [
-        Moment(at=point.at, comments=point.comments_count, reactions=point.reactions_count)
-        for point in series
-    ]
-    return [Highlight.model_validate(peak) for peak in peaks(stream.started_at, moments)]
 
 
 def _answer(stream: Stream, figures: Figures, totals: Totals, now: datetime) -> AnalyticsAnswer:

@@ -23,11 +23,13 @@ _POINT = (
 ADD = (
     "INSERT INTO stream_analytics (stream_id, at, viewer_count, viewer_sum, unique_viewers, comments_count, "  # noqa: S608
     "reactions_count, bitrate_bps, fps, signals, rungs, experience) "
-    "SELECT id, $1, seen.viewer_count, seen.viewer_count, seen.unique_viewers, comments_count, reactions_count, "
+    "SELECT id, $1, seen.viewer_count, seen.viewer_count, "
+    "greatest(seen.unique_viewers, live_streams.unique_viewers), comments_count, reactions_count, "
     "bitrate_bps, fps, (bitrate_bps IS NOT NULL)::integer, string_to_array(rungs, ','), experience "
     "FROM unnest($2::uuid[], $3::integer[], $4::integer[], $5::bigint[], $6::real[], $7::text[], $8::jsonb[]) "
     "AS seen (id, viewer_count, unique_viewers, bitrate_bps, fps, rungs, experience) JOIN live_streams USING (id) "
-    "WHERE status = 'live' ORDER BY id ON CONFLICT (stream_id, at) DO UPDATE SET "
+    "WHERE status = 'live' OR ended_at > $1::timestamptz - interval '20 seconds' ORDER BY id "
+    "ON CONFLICT (stream_id, at) DO UPDATE SET "
     "viewer_count = greatest(stream_analytics.viewer_count, excluded.viewer_count), "
     "viewer_sum = greatest(stream_analytics.viewer_sum, excluded.viewer_sum), "
     "unique_viewers = greatest(stream_analytics.unique_viewers, excluded.unique_viewers), "
@@ -74,6 +76,15 @@ STAYED = (
     "SELECT width_bucket(watch_time_s, $2::float8[]) AS watched, "
     "width_bucket(extract(epoch FROM $3 - joined_at)::float8, $2::float8[]) AS possible, count(*) AS viewers "
     "FROM stream_viewers WHERE stream_id = $1 GROUP BY 1, 2"
+)
+
+# By when it happened, and not by the series: that is made coarser with age.
+EVENTS = (
+    "SELECT step, sum(comments)::integer AS comments, sum(reactions)::integer AS reactions FROM ("
+    "SELECT floor(extract(epoch FROM created_at - $2::timestamptz) / $3::float8)::bigint AS step, "
+    "1 AS comments, 0 AS reactions FROM stream_comments WHERE stream_id = $1 AND deleted_at IS NULL UNION ALL "
+    "SELECT floor(extract(epoch FROM created_at - $2::timestamptz) / $3::float8)::bigint, 0, 1 "
+    "FROM stream_reactions WHERE stream_id = $1) AS event WHERE step >= 0 AND step < $4 GROUP BY step"
 )
 
 
@@ -141,7 +152,7 @@ class AnalyticsTable:
         self._database = database
 
     async def add(self, at: datetime, snapshots: Sequence[Snapshot]) -> Mapping[str, Row]:
-        """Store snapshots of streams that are live; returns what is stored then, by stream.
+        """Store snapshots of streams that are live, or were a moment ago; returns what is stored then, by stream.
 
         Raises:
             CapacityError: the database is away; so do all the others here.
@@ -183,6 +194,20 @@ class AnalyticsTable:
         """
         rows = await self._database.fetch(STAYED, stream_id, list(thresholds_s), end)
         return [Stay(row["watched"], row["possible"], row["viewers"]) for row in rows]
+
+    async def events(
+        self, stream_id: str, started_at: datetime, step_s: float, steps: int
+    ) -> Mapping[int, tuple[int, int]]:
+        """Count the comments that were not deleted, and the reactions, of each step of a stream where some came.
+
+        Args:
+            stream_id: of the stream.
+            started_at: when it began.
+            step_s: how long a step is, seconds.
+            steps: only so many.
+        """
+        rows = await self._database.fetch(EVENTS, stream_id, started_at, step_s, steps)
+        return {row["step"]: (row["comments"], row["reactions"]) for row in rows}
 
 
 def _row(row: Record) -> Row:

@@ -6,18 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from control_api.analytics.highlight import MAX_HIGHLIGHTS, Moment, Peak, peaks
+from control_api.analytics.highlight import MAX_HIGHLIGHTS, MAX_STEPS, Events, Peak, peaks, step_length_s
 
 START = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
 
-def moments(steps: list[int], reactions: dict[int, int] | None = None) -> list[Moment]:
-    found, comments, reacted = [], 0, 0
-    for n, step in enumerate(steps):
-        comments += step
-        reacted += (reactions or {}).get(n, 0)
-        found.append(Moment(at=START + timedelta(seconds=10 * (n + 1)), comments=comments, reactions=reacted))
-    return found
+def events(steps: list[int], reactions: dict[int, int] | None = None) -> dict[int, Events]:
+    reacted = reactions or {}
+    return {n: Events(step, reacted.get(n, 0)) for n, step in enumerate(steps) if step or n in reacted}
 
 
 TABLES: dict[str, tuple[list[int], list[tuple[float, float, int]]]] = {
@@ -32,20 +28,21 @@ TABLES: dict[str, tuple[list[int], list[tuple[float, float, int]]]] = {
     ),
     "a few words in a quiet one": ([0] * 50 + [4] + [0] * 50, []),
     "at the beginning": ([50] + [2] * 50, [(0.0, 10.0, 50)]),
-    "a deletion": ([5] * 20 + [-10] + [5] * 20, []),
+    "at the end": ([2] * 50 + [50], [(480.0, 510.0, 50)]),
+    "one word": ([1], []),
 }
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_peaks(name: str) -> None:
     steps, wanted = TABLES[name]
-    found = peaks(START, moments(steps))
+    found = peaks(START, 10.0, events(steps))
     assert [(peak.from_s, peak.to_s, peak.comments) for peak in found] == wanted
 
 
 def test_reactions_count_as_comments_do() -> None:
-    [peak] = peaks(START, moments([1] * 60, {30: 29}))
-    at = START + timedelta(seconds=310)
+    [peak] = peaks(START, 10.0, events([1] * 60, {30: 29}))
+    at = START + timedelta(seconds=305)
     assert peak == Peak(at=at, from_s=280.0, to_s=310.0, comments=1, reactions=29, score=30.0)
 
 
@@ -53,10 +50,15 @@ def test_the_highest_of_many_in_the_order_of_time() -> None:
     steps = [1] * 1000
     for n in range(40):
         steps[n * 20 + 5] = 100 + n
-    found = peaks(START, moments(steps))
+    found = peaks(START, 10.0, events(steps))
     assert [peak.comments for peak in found] == [100 + n for n in range(40 - MAX_HIGHLIGHTS, 40)]
 
 
-def test_a_time_that_comes_twice_is_passed_over() -> None:
-    once = moments([1, 1, 1])
-    assert peaks(START, [once[0], once[0], *once, once[1]]) == []
+@pytest.mark.parametrize("length_s", [0, 60, 3 * 3600, 30 * 86_400])
+def test_a_stream_is_cut_into_so_many_steps(length_s: float) -> None:
+    assert length_s / step_length_s(length_s) <= MAX_STEPS
+    assert step_length_s(length_s) >= 10
+
+
+def test_what_lies_far_behind_the_end_costs_nothing() -> None:
+    assert peaks(START, 10.0, {10**9: Events(9, 9)}) == []

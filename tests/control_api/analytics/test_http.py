@@ -113,6 +113,27 @@ async def test_private_streams_and_those_that_are_not_live(house: House) -> None
     assert await tell(house, private, token=token) == 204
 
 
+async def test_the_last_word_of_those_who_leave_at_the_end(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        house.service, "_now", lambda: NOW + timedelta(seconds=house.clock.now - NOW.timestamp())
+    )
+    stream = await go_live(house)
+    await post(house, stream, "join", "alice")
+    house.clock.now += 15
+    await house.request("POST", f"{STREAMS}/{stream['id']}/end", "demo")
+    house.clock.now += 6
+    assert await tell(house, stream, "alice", stalls=2) == 204
+    house.clock.now += 5
+    assert await tell(house, stream, "bob", stalls=7) == 204  # an old page
+    await house.attendance.viewers.store_all()
+    await take_snapshot(house, 4)
+    answer = await report(house, stream)
+    assert (answer["experience"]["reports"], answer["experience"]["stalls"]) == (1, 2)
+    assert [(point["viewer_count"], point["unique_viewers"]) for point in answer["series"]] == [(0, 1)]
+
+
 async def test_another_server_takes_the_same_snapshot(house: House, database: Database) -> None:
     stream = await go_live(house)
     await post(house, stream, "join", "alice")
@@ -175,9 +196,17 @@ async def test_retention_and_highlights(
             house.clock.now += min(10, seconds - done)
         await post(house, stream, "leave", user)
     await database.execute(
-        "INSERT INTO stream_analytics (stream_id, at, viewer_count, unique_viewers, comments_count, reactions_count) "
-        "SELECT $1, $2::timestamptz + n * interval '10 seconds', 1, 1, CASE WHEN n > 10 THEN 50 ELSE 0 END, 0 "
-        "FROM generate_series(1, 28) AS n",
+        "INSERT INTO stream_comments (id, stream_id, seq, user_id, display_name, content, created_at, deleted_at, "
+        "deleted_by) SELECT gen_random_uuid(), $1, n, 'u' || n, 'u', 'hi', $2::timestamptz + interval '105 seconds' + "
+        "n * interval '0.05 seconds', CASE WHEN n > 50 THEN $2 END, CASE WHEN n > 50 THEN 'u' END "
+        "FROM generate_series(1, 60) AS n",
+        stream["id"],
+        NOW,
+    )
+    await database.execute(
+        "INSERT INTO stream_reactions (stream_id, user_id, type, created_at) "
+        "VALUES ($1, 'a', 'like', $2::timestamptz + interval '101 seconds'), ($1, 'b', 'like', '2020-01-01'), "
+        "($1, 'c', 'like', '2100-01-01')",
         stream["id"],
         NOW,
     )
@@ -190,4 +219,4 @@ async def test_retention_and_highlights(
         {"after_s": 240.0, "share": 0.0, "share_of_early": 0.0},
     ]
     [peak] = answer["highlights"]
-    assert (peak["from_s"], peak["to_s"], peak["comments"]) == (80.0, 110.0, 50)
+    assert (peak["from_s"], peak["to_s"], peak["comments"], peak["reactions"]) == (80.0, 110.0, 50, 1)

@@ -135,6 +135,7 @@ STATEMENTS: dict[str, tuple[str, list[object], str]] = {
     ),
     "all snapshots": (analytics_table.ROWS, [AN_ID, NOW - timedelta(days=90), 100], "stream_analytics_pkey"),
     "who stayed": (analytics_table.STAYED, [AN_ID, [0.0, 60.0], NOW], "stream_viewers_pkey"),
+    "when people wrote": (analytics_table.EVENTS, [AN_ID, NOW, 10.0, 1000], "stream_comments_"),
     "old snapshots": (compaction_table.FIND, [10, NOW], "stream_analytics_by_age"),
     "snapshots summed up": (
         compaction_table.MERGE,
