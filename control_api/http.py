@@ -16,6 +16,8 @@ from control_api.event import notice_http
 from control_api.moderation.route import ModerationRoutes
 from control_api.openapi import openapi
 from control_api.plane import ControlPlane
+from control_api.realtime import route as realtime_route
+from control_api.realtime.route import StreamSocketRoute
 from control_api.route import bind_all
 from control_api.status_route import Check, StatusRoutes
 from control_api.stream.playback import PlaybackSigner
@@ -60,7 +62,9 @@ def routes(
         "Server": StatusRoutes(checks).table(),
     }
     table = [route for routes in tables.values() for route in routes]
-    document = json.dumps(openapi(tables, version, {**notice_http.paths(), **(extra_paths or {})})).encode()
+    document = json.dumps(
+        openapi(tables, version, {**notice_http.paths(), **realtime_route.paths(), **(extra_paths or {})})
+    ).encode()
 
     async def description(_: web.Request) -> web.Response:
         headers = {"Cache-Control": "no-cache", "Access-Control-Allow-Origin": "*"}
@@ -69,5 +73,6 @@ def routes(
     return [
         *bind_all(table, plane.verifier, plane.idempotency),
         *notice_http.routes(plane.announcements.board, plane.verifier),
+        *StreamSocketRoute(plane.hub, plane.chat, plane.streams, viewers, plane.verifier).routes(),
         web.get("/openapi.json", description),
     ]

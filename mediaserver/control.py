@@ -25,6 +25,8 @@ from control_api.postgres.moderation_table import ModerationTable
 from control_api.postgres.reaction_table import ReactionTable
 from control_api.postgres.store import PostgresStore
 from control_api.postgres.webhook_table import WebhookTable
+from control_api.realtime.bus import LocalBus
+from control_api.realtime.hub import Hub
 from control_api.stream.cached_store import CachedStore
 from control_api.stream.pending_end import PendingEnds
 from control_api.stream.schedule import Schedule
@@ -95,6 +97,8 @@ async def open_control_plane(
             )
         )
         attendance = await stack.enter_async_context(attending(service, database, secret))
+        hub = Hub(service, chat, attendance.viewers, LocalBus())
+        await stack.enter_async_context(hub.checking)
         idempotency = Idempotency(IdempotencyTable(database, box))
         await stack.enter_async_context(Chore("schedule", Schedule(service, store, utc_now).work, SCHEDULE_S))
         await stack.enter_async_context(Chore("old answers", idempotency.tidy, TIDY_S))
@@ -105,6 +109,7 @@ async def open_control_plane(
             users=UserService(store, is_graph_elsewhere=is_elsewhere),
             erasure=UserErasure(service, attendance.viewers, ErasureTable(database), secret),
             chat=chat,
+            hub=hub,
             verifier=_open_verifier(settings, secret, stack),
             announcements=announcements,
             attendance=attendance,

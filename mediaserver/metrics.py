@@ -1,6 +1,6 @@
-"""`GET /metrics`: what the encoders do, for Prometheus (text exposition format 0.0.4).
+"""`GET /metrics`: what the encoders and the delivery do, for Prometheus (text exposition format 0.0.4).
 
-Rendered by hand: half a dozen gauges that are read from what runs, so there is no registry to keep in step with it.
+Rendered by hand: gauges and counters that are read from what runs, so there is no registry to keep in step with it.
 Labels are streams on the air and their rungs, nothing that was; so their number is bounded by what is on the air.
 """
 
@@ -14,6 +14,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from control_api.problem import problem_response
+from control_api.realtime.tally import Tally
 from mediaserver.live.stage import Stage
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -25,13 +26,14 @@ STATES = ("copied", "encoded", "dormant", "shed", "idle", "slate")
 Sample = tuple[Mapping[str, str], float]
 
 
-def routes(stage: Stage, token: SecretStr, answered: Mapping[str, int]) -> list[web.RouteDef]:
+def routes(stage: Stage, token: SecretStr, answered: Mapping[str, int], sockets: Tally) -> list[web.RouteDef]:
     """Make the route.
 
     Args:
         stage: has the broadcasts.
         token: that a request has to bring; empty: anybody may ask.
         answered: requests for HLS by what they asked for, as far as they took the short way.
+        sockets: what is counted of WebSockets.
     """
 
     async def answer(request: web.Request) -> web.Response:
@@ -39,7 +41,7 @@ def routes(stage: Stage, token: SecretStr, answered: Mapping[str, int]) -> list[
             headers = {"WWW-Authenticate": 'Bearer realm="metrics"'}
             return problem_response(401, "no_token", "The metrics take METRICS_TOKEN.", headers=headers)
         return web.Response(
-            body=render(stage, answered).encode(), headers=NO_STORE | {"Content-Type": CONTENT_TYPE}
+            body=render(stage, answered, sockets).encode(), headers=NO_STORE | {"Content-Type": CONTENT_TYPE}
         )
 
     return [web.get("/metrics", answer)]
@@ -60,9 +62,33 @@ def paths() -> dict[str, dict[str, Any]]:
     }
 
 
-def render(stage: Stage, answered: Mapping[str, int]) -> str:
+def render(stage: Stage, answered: Mapping[str, int], sockets: Tally) -> str:
     """Write everything that is known now."""
-    return "".join([*_lines(stage), *_delivery(stage, answered)])
+    return "".join([*_lines(stage), *_delivery(stage, answered), *_sockets(sockets)])
+
+
+def _sockets(tally: Tally) -> Iterator[str]:
+    yield from _family(
+        "websocket_connections", "Sockets of streams that are open.", [({}, float(tally.sockets))]
+    )
+    yield from _family(
+        "websocket_slow_total",
+        "Sockets that were closed because they did not read.",
+        [({}, float(tally.slow))],
+        kind="counter",
+    )
+    yield from _family(
+        "websocket_messages_total",
+        "Messages of clients that were taken, by type.",
+        [({"type": name}, float(count)) for name, count in tally.messages.items()],
+        kind="counter",
+    )
+    yield from _family(
+        "websocket_errors_total",
+        "Errors that clients were told, by code.",
+        [({"code": code}, float(count)) for code, count in tally.errors.items()],
+        kind="counter",
+    )
 
 
 def _delivery(stage: Stage, answered: Mapping[str, int]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from control_api.event.herald import Herald
 from control_api.event.notice import NoticeBoard
 from control_api.event.record import Event
 from control_api.postgres.database import Database
-from control_api.postgres.outbox_table import Audience, OutboxTable
+from control_api.postgres.outbox_table import OutboxTable, OutletName
 from control_api.postgres.webhook_table import WebhookTable
 from control_api.stream.service import StreamService
 from control_api.user.social_graph_port import SocialGraph
@@ -40,12 +40,12 @@ class Announcements:
 
 
 class PagesAndWebhooks:
-    """The audience that is told at once, and that copies what others are to be told.
+    """The outlet that is told at once, and that copies what others are to be told.
 
     Args:
         board: has the open pages.
         webhooks: are told everything.
-        others: outbox of another audience; None when there is none.
+        others: outbox of another outlet; None when there is none.
     """
 
     def __init__(self, board: NoticeBoard, webhooks: WebhookTable, others: OutboxTable | None = None) -> None:
@@ -77,7 +77,7 @@ async def announcing(
 ) -> AsyncIterator[Announcements]:
     """Tell what happens while the block runs: pages and webhooks, and other programs by Redis."""
     board = NoticeBoard()
-    copies = OutboxTable(database, Audience.REDIS)
+    copies = OutboxTable(database, OutletName.REDIS)
     pages = PagesAndWebhooks(board, webhooks, None if redis is None else copies)
     heralds = [Herald(OutboxTable(database), graph, pages)]
     if redis is not None:

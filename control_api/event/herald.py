@@ -20,7 +20,7 @@ AT_ONCE = 20
 """Events taken at once; their order is that in which they happened, as long as all goes well."""
 
 
-class Audience(Protocol):
+class Outlet(Protocol):
     """Who is told."""
 
     async def announce(self, event: Event) -> None:
@@ -33,7 +33,7 @@ class Audience(Protocol):
 
 
 class Herald:
-    """Tells one audience, and those whom an event concerns: the streamer's followers.
+    """Tells one outlet, and those whom an event concerns: the streamer's followers.
 
     Everybody is told at least once: what was told is noted afterwards, and a server that dies in between leaves its
     event to the next one.
@@ -41,13 +41,13 @@ class Herald:
     Args:
         outbox: has the events.
         graph: knows the followers.
-        audience: is told.
+        outlet: is told.
     """
 
-    def __init__(self, outbox: OutboxTable, graph: SocialGraph, audience: Audience) -> None:
+    def __init__(self, outbox: OutboxTable, graph: SocialGraph, outlet: Outlet) -> None:
         self._outbox = outbox
         self._graph = graph
-        self._audience = audience
+        self._outlet = outlet
 
     async def work(self) -> bool:
         """Tell what waits; returns whether there may be more.
@@ -67,7 +67,7 @@ class Herald:
     async def _run(self, errand: Errand) -> None:
         event = errand.event
         try:
-            await self._audience.announce(event)
+            await self._outlet.announce(event)
             if event.type in FOR_FOLLOWERS:
                 await self._tell_followers(errand)
         except CapacityError as error:
@@ -79,12 +79,12 @@ class Herald:
     async def _tell_followers(self, errand: Errand) -> None:
         event, count = errand.event, 0
         if event.type in FOR_OWNERS and not errand.told_until:
-            await self._audience.tell([event.user_id], event)
+            await self._outlet.tell([event.user_id], event)
         async for page in self._graph.followers(event.user_id):
             left = _behind(page, errand.told_until)
             if not left:
                 continue
-            await self._audience.tell(left, event)
+            await self._outlet.tell(left, event)
             count += len(left)
             await self._outbox.advance(event.id, left[-1], len(left))
         logger.info("followers_told", stream_id=event.stream_id, count=count)

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import WSCloseCode, web
 
 from control_api.event.notice import Listener, NoticeBoard
+from control_api.realtime.handshake import describe, token_of
 from control_api.stream.record import Identity
 from control_api.token.access import TokenError, TokenVerifier
 from media.ending import end_task
@@ -43,35 +44,13 @@ def routes(board: NoticeBoard, verifier: TokenVerifier) -> list[web.RouteDef]:
 
 def paths() -> dict[str, Any]:
     """Describe the route as OpenAPI can."""
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    token = {"name": "token", "in": "query", "required": False, "schema": {"type": "string"}}
-    operation = {
-        "summary": "Be told what those you follow do (a WebSocket, docs/api.md)",
-        "operationId": "notifications",
-        "tags": ["Users"],
-        "parameters": [{**token, "description": "An access token, where no header can be set."}],
-        "security": [{}, {"token": []}],
-        "responses": {
-            "101": {"description": "Switching Protocols; closed with 4401 without a good token"},
-            **{
-                status: {"description": words, "content": problem}
-                for status, words in (
-                    ("400", "No WebSocket"),
-                    ("421", "Misdirected Request"),
-                    ("500", "Fault"),
-                )
-            },
-        },
-    }
-    return {PATH: {"get": operation}}
+    summary = "Be told what those you follow do (a WebSocket, docs/api.md)"
+    return describe(PATH, "notifications", tag="Users", summary=summary, ending="4401 without a good token")
 
 
 async def _identify(request: web.Request, verifier: TokenVerifier) -> Identity | None:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        token = request.query.get("token", "")
     try:
-        return await verifier.verify(token.strip())
+        return await verifier.verify(token_of(request))
     except TokenError:
         return None
 

@@ -77,7 +77,7 @@ CREATE INDEX recordings_by_stream ON recordings (stream_id, created_at DESC);
 CREATE TABLE outbox (
     event_id uuid NOT NULL,
     -- Who is told: what happened is told to the pages first, and copied for others from there.
-    audience text NOT NULL DEFAULT 'pages' CHECK (audience IN ('pages', 'redis')),
+    outlet text NOT NULL DEFAULT 'pages' CHECK (outlet IN ('pages', 'redis')),
     type text NOT NULL CHECK (char_length(type) BETWEEN 1 AND 100),
     stream_id uuid NOT NULL REFERENCES live_streams (id) ON DELETE CASCADE,
     user_id text NOT NULL,
@@ -90,10 +90,10 @@ CREATE TABLE outbox (
     -- Whoever works on it moves this on; one who died meanwhile leaves it to the next.
     due_at timestamptz NOT NULL DEFAULT now(),
     done_at timestamptz,
-    PRIMARY KEY (event_id, audience)
+    PRIMARY KEY (event_id, outlet)
 );
 
-CREATE INDEX outbox_due ON outbox (audience, due_at) WHERE done_at IS NULL;
+CREATE INDEX outbox_due ON outbox (outlet, due_at) WHERE done_at IS NULL;
 CREATE INDEX outbox_by_stream ON outbox (stream_id);
 CREATE INDEX outbox_done ON outbox (done_at) WHERE done_at IS NOT NULL;
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -79,3 +79,5 @@ class Identity:
     is_admin: bool = False
     name: str = ""
     """What to call the user, fit to be shown; empty when the token does not say."""
+    expires_at: float | None = field(default=None, compare=False)
+    """Unix time until which that is taken for proved; None when the token does not say."""

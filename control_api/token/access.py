@@ -130,7 +130,13 @@ def read_token(
     if not is_user_id(user_id):
         raise TokenError("The access token names no user.")
     is_admin = ADMIN_SCOPE in _scopes(claims.get("scope"))
-    return Identity(user_id, is_admin, clean_name(claims.get("name")))
+    expires_at = claims.get("exp")
+    return Identity(
+        user_id,
+        is_admin,
+        clean_name(claims.get("name")),
+        None if expires_at is None else float(expires_at) + LEEWAY_S,
+    )
 
 
 def is_user_id(value: object) -> bool:

@@ -17,7 +17,7 @@ MAX_TRUSTED = 50_000
 """Tokens that are remembered, 400 bytes each."""
 
 
-class Audience(Protocol):
+class Witness(Protocol):
     """Whoever wants to know who watches."""
 
     def seen(self, stream_id: str, viewer_id: str) -> None:
@@ -47,7 +47,7 @@ class AccessRules:
         self._rules: dict[str, _Rule] = {}
         self._trusted: dict[str, tuple[_Rule, float]] = {}
         """By token: the very rule that it was verified by, and until when that will do."""
-        self._audience: Audience | None = None
+        self._witness: Witness | None = None
 
     def __contains__(self, stream_id: str) -> bool:
         return stream_id in self._rules
@@ -55,9 +55,9 @@ class AccessRules:
     def __len__(self) -> int:
         return len(self._rules)
 
-    def report_to(self, audience: Audience) -> None:
-        """Tell `audience` from now on of viewers whose tokens are verified, also for public streams."""
-        self._audience = audience
+    def report_to(self, witness: Witness) -> None:
+        """Tell `witness` from now on of viewers whose tokens are verified, also for public streams."""
+        self._witness = witness
 
     def note(self, stream: Stream) -> None:
         """Take note of a stream as it is now."""
@@ -113,8 +113,8 @@ class AccessRules:
         if len(self._trusted) >= MAX_TRUSTED:
             self._trusted.clear()
         self._trusted[token] = rule, now + TRUST_S * (1 + (hash(token) & 0xFF) / 0x100)
-        if self._audience is not None:
-            self._audience.seen(stream_id, viewer_id)
+        if self._witness is not None:
+            self._witness.seen(stream_id, viewer_id)
 
 
 def _not_found(token: str | None) -> StreamError:

@@ -28,7 +28,7 @@ from transcode.loudness_probe import LoudnessProbe
 from transcode.picture_probe import PictureProbe
 from transcode.supervisor import WorkerPool
 
-from .access import AccessRules, Audience
+from .access import AccessRules, Witness
 from .broadcast import Broadcast
 from .burden import Burden
 from .checkpoint import CheckpointStore
@@ -142,9 +142,9 @@ class Stage:
         await self._checkpoints.close()
         self._load.close()
 
-    def report_viewers(self, audience: Audience) -> None:
-        """Tell `audience` from now on whose playback tokens media is asked for with."""
-        self._access.report_to(audience)
+    def report_viewers(self, witness: Witness) -> None:
+        """Tell `witness` from now on whose playback tokens media is asked for with."""
+        self._access.report_to(witness)
 
     # The RTMP room's gate.
 

@@ -30,6 +30,8 @@ from control_api.postgres.reaction_table import ReactionTable
 from control_api.postgres.store import PostgresStore
 from control_api.postgres.webhook_table import WebhookTable
 from control_api.problem import problem_middleware
+from control_api.realtime.bus import LocalBus
+from control_api.realtime.hub import Hub
 from control_api.stream.playback import PlaybackSigner
 from control_api.stream.record import Identity, Stream
 from control_api.stream.service import StreamService, utc_now
@@ -182,6 +184,7 @@ class House:
     chat: ChatService
     rules: FreeChat
     chat_clock: Clock
+    plane: ControlPlane
 
     async def request(
         self, method: str, path: str, user: str | None = None, *, admin: bool = False, **options: Any
@@ -237,6 +240,7 @@ async def house(
             chat=chat,
             moderation=ModerationService(ModerationTable(database), service, store, now=lambda: NOW),
             attendance=attendance,
+            hub=Hub(service, chat, attendance.viewers, LocalBus()),
             announcements=announcements,
             verifier=signer,
             idempotency=Idempotency(IdempotencyTable(database, KeyBox(SECRET))),
@@ -253,5 +257,19 @@ async def house(
         )
         app.add_routes(table)
         client = await aiohttp_client(app)
-        yield House(client, store, service, signer, notes, faults, clock, attendance, chat, rules, chat_clock)
+        async with plane.hub.checking:
+            yield House(
+                client,
+                store,
+                service,
+                signer,
+                notes,
+                faults,
+                clock,
+                attendance,
+                chat,
+                rules,
+                chat_clock,
+                plane,
+            )
         await client.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
 
 from control_api.postgres.store import PostgresStore
+from control_api.realtime.tally import Tally
 from mediaserver import metrics
 
 from .scene import MakeScene
 from .test_stage import House, open_house, send
 
+TALLY = Tally(sockets=2, slow=1, messages=Counter(comment=4), errors=Counter(banned=3))
 LINE = re.compile(r'[a-z_]+(\{[a-z]+="[^"\n]*"(,[a-z]+="[^"\n]*")*\})? -?[0-9.e+-]+')
 
 
@@ -29,7 +32,7 @@ async def house(make_scene: MakeScene, store: PostgresStore, tmp_path: Path) -> 
 
 async def read(house: House, token: str = "", **headers: str) -> tuple[int, str]:
     application = web.Application()
-    application.add_routes(metrics.routes(house.stage, SecretStr(token), {"part": 3}))
+    application.add_routes(metrics.routes(house.stage, SecretStr(token), {"part": 3}, TALLY))
     async with (
         TestClient(TestServer(application)) as client,
         client.get("/metrics", headers=headers) as answer,
@@ -49,6 +52,9 @@ async def test_what_is_on_the_air(house: House) -> None:
     assert f'ladder_rung_state{{stream="{stream.id}",rung="240p",state="encoded"}} 1' in lines
     assert 'ladder_actions_total{action="shed"} 0' in lines
     assert any(line.startswith("ladder_capacity_cores ") for line in lines)
+    assert "websocket_connections 2" in lines
+    assert 'websocket_messages_total{type="comment"} 4' in lines
+    assert 'websocket_errors_total{code="banned"} 3' in lines
     assert text.count("# TYPE ladder_rung_state gauge\n") == 1
     await house.service.end(stream.id, "enough")
     assert stream.id not in (await read(house))[1], "labels are of what is on the air"

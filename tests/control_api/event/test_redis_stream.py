@@ -15,7 +15,7 @@ from control_api.event.record import live_event
 from control_api.event.redis_stream import EVENTS, NOTICES, redis_streams
 from control_api.key_box import KeyBox
 from control_api.postgres.database import Database
-from control_api.postgres.outbox_table import Audience, OutboxTable
+from control_api.postgres.outbox_table import OutboxTable, OutletName
 from control_api.postgres.store import PostgresStore
 from control_api.postgres.webhook_table import WebhookTable
 from control_api.stream.service import StreamService, utc_now
@@ -65,7 +65,7 @@ async def test_what_redis_missed_comes_later(database: Database, redis_server: R
     await tables.follow("u", "fan")
     one = stream()
     await tables.add(one)
-    outbox = OutboxTable(database, Audience.REDIS)
+    outbox = OutboxTable(database, OutletName.REDIS)
     for _ in range(2):
         await outbox.copy(live_event(one, NOW))
     redis_server.stop()
@@ -88,7 +88,7 @@ async def test_an_event_is_copied_once(database: Database) -> None:
     one = stream()
     await tables.add(one)
     event = live_event(one, NOW)
-    outbox = OutboxTable(database, Audience.REDIS)
+    outbox = OutboxTable(database, OutletName.REDIS)
     for _ in range(3):
         await outbox.copy(event)
     assert [errand.event for errand in await outbox.take(10)] == [event]

@@ -1,0 +1,141 @@
+"""`/ws/stream/{id}`: a WebSocket with everything that happens on a stream, and for taking part in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from control_api.chat.service import ChatService
+from control_api.realtime.conversation import Conversation, FloodError
+from control_api.realtime.frame import MAX_REASON
+from control_api.realtime.handshake import describe, token_of
+from control_api.realtime.hub import Hub
+from control_api.realtime.message import MAX_MESSAGE
+from control_api.realtime.socket import Socket
+from control_api.stream.record import Identity, Stream, is_stream_id
+from control_api.stream.service import StreamService
+from control_api.token.access import TokenError, TokenVerifier
+from control_api.viewer.service import ViewerService
+from media.error import CapacityError, StreamError
+
+PATH = "/ws/stream/{id}"
+HEARTBEAT_S = 20.0
+NO_USER, NO_STREAM = 4401, 4404
+MAX_DIGITS = 18
+
+
+class StreamSocketRoute:
+    """Serves the WebSockets of streams.
+
+    Args:
+        hub: tells what happens.
+        chat: takes what is said.
+        streams: knows who may see what.
+        viewers: counts whoever has a socket open.
+        verifier: of access tokens, which browsers put into the query: they cannot set headers here.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        chat: ChatService,
+        streams: StreamService,
+        viewers: ViewerService,
+        verifier: TokenVerifier,
+    ) -> None:
+        self._hub = hub
+        self._chat = chat
+        self._streams = streams
+        self._viewers = viewers
+        self._verifier = verifier
+
+    def routes(self) -> list[web.RouteDef]:
+        """Make the route."""
+        return [web.get(PATH, self.handle)]
+
+    async def handle(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve one socket until it is closed."""
+        response = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE, compress=False)
+        await response.prepare(request)
+        try:
+            identity = await self._identify(request)
+            stream = await self._find(request, identity)
+        except TokenError as error:
+            await response.close(code=NO_USER, message=_reason(error))
+        except StreamError as error:
+            await response.close(code=NO_STREAM, message=_reason(error))
+        except CapacityError as error:
+            await response.close(code=WSCloseCode.TRY_AGAIN_LATER, message=_reason(error))
+        else:
+            await self._serve(request, response, identity, stream)
+        return response
+
+    async def _identify(self, request: web.Request) -> Identity | None:
+        """Find out who comes; None is somebody without a token.
+
+        Raises:
+            TokenError: the token is not good.
+        """
+        token = token_of(request)
+        return await self._verifier.verify(token) if token else None
+
+    async def _find(self, request: web.Request, identity: Identity | None) -> Stream:
+        stream_id = request.match_info["id"].lower()
+        if not is_stream_id(stream_id):
+            raise StreamError("not_found", "There is no such stream.")
+        return await self._streams.visible(stream_id, identity)
+
+    async def _serve(
+        self,
+        request: web.Request,
+        response: web.WebSocketResponse,
+        identity: Identity | None,
+        stream: Stream,
+    ) -> None:
+        transport = request.transport
+        if transport is None:  # it has gone already
+            return
+        socket = Socket(transport)
+        conversation = Conversation(self._chat, stream.id, identity, self._hub.tally)
+        since = _seq(request.query.get("since", ""))
+        try:
+            async with self._hub.entered(stream, identity, socket, since):
+                if identity is not None and identity.expires_at is not None:
+                    socket.close_at(identity.expires_at, NO_USER, "The access token has expired.")
+                async for message in response:
+                    text = message.data if message.type is WSMsgType.TEXT else None
+                    socket.write(await conversation.answer(text))
+        except CapacityError as error:
+            await response.close(code=WSCloseCode.TRY_AGAIN_LATER, message=_reason(error))
+        except FloodError:
+            await response.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too many messages")
+
+
+def paths() -> dict[str, Any]:
+    """Describe the route as OpenAPI can."""
+    stream = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+    since = {
+        "name": "since",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "integer", "minimum": 0},
+        "description": "The last `seq` that was seen, of somebody who comes back.",
+    }
+    return describe(
+        PATH,
+        "stream_socket",
+        tag="Chat",
+        summary="Take part in a stream (a WebSocket, docs/realtime.md)",
+        ending="4401 with a bad token, 4404 when there is no such stream, 1013 when it is too slow",
+        parameters=[stream, since],
+    )
+
+
+def _seq(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < MAX_DIGITS else None
+
+
+def _reason(error: Exception) -> bytes:
+    """Make a reason of a close, which fits a control frame."""
+    return str(error).encode()[:MAX_REASON]
