@@ -7,13 +7,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+from control_api.analytics.compaction import LOOK_S as COMPACTION_S
+from control_api.analytics.compaction import Compaction
+from control_api.analytics.reporter import Reporters
+from control_api.analytics.service import LOOK_S, AnalyticsService
 from control_api.chore import Chore
 from control_api.postgres.analytics_table import AnalyticsTable
+from control_api.postgres.compaction_table import CompactionTable
 from control_api.postgres.database import Database
 from control_api.postgres.viewer_table import ViewerTable
+from control_api.stream.playback import PlaybackSigner
 from control_api.stream.record import Status, Stream
 from control_api.stream.service import StreamService
-from control_api.viewer.analytics import AnalyticsService
 from control_api.viewer.presence import EXPIRY_S
 from control_api.viewer.service import ViewerService
 from control_api.viewer.viewer_id import ViewerIds
@@ -21,8 +26,6 @@ from media.error import CapacityError
 
 STORE_S = 2.0
 """How old what is stored of live streams may be; lists are sorted by it."""
-
-SNAPSHOT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,12 @@ class Attendance:
 
 @asynccontextmanager
 async def attending(
-    service: StreamService, database: Database, secret: bytes, clock: Callable[[], float] = time.time
+    service: StreamService,
+    database: Database,
+    secret: bytes,
+    clock: Callable[[], float] = time.time,
+    *,
+    snapshot_look_s: float = LOOK_S,
 ) -> AsyncIterator[Attendance]:
     """Count viewers while the block runs.
 
@@ -45,18 +53,22 @@ async def attending(
         database: where it is stored.
         secret: of the server, for ids of viewers.
         clock: Unix time.
+        snapshot_look_s: how often to look whether it is time for a snapshot.
 
     Raises:
         CapacityError: the database is away at the start.
     """
-    viewers = ViewerService(service, ViewerTable(database), ViewerIds(secret), clock)
-    analytics = AnalyticsService(service, viewers, AnalyticsTable(database), clock)
+    ids, table = ViewerIds(secret), AnalyticsTable(database)
+    viewers = ViewerService(service, ViewerTable(database), ids, clock)
+    reporters = Reporters(service, ids, PlaybackSigner(secret), clock)
+    analytics = AnalyticsService(service, viewers, table, reporters, clock)
     await viewers.open()
     try:
         async with (
             Chore("viewers", viewers.store, STORE_S) as storing,
             Chore("other servers' viewers", viewers.tidy, EXPIRY_S),
-            Chore("snapshots", analytics.take_snapshots, SNAPSHOT_S),
+            Chore("snapshots", analytics.take_snapshots, snapshot_look_s),
+            Chore("old snapshots", Compaction(CompactionTable(database), clock).work, COMPACTION_S),
         ):
 
             def wake(stream: Stream) -> None:
