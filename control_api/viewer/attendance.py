@@ -11,16 +11,21 @@ from control_api.chore import Chore
 from control_api.postgres.analytics_table import AnalyticsTable
 from control_api.postgres.database import Database
 from control_api.postgres.viewer_table import ViewerTable
+from control_api.realtime.bus import Bus
 from control_api.stream.record import Status, Stream
 from control_api.stream.service import StreamService
 from control_api.viewer.analytics import AnalyticsService
 from control_api.viewer.presence import EXPIRY_S
 from control_api.viewer.service import ViewerService
+from control_api.viewer.shared import SharedPresence
 from control_api.viewer.viewer_id import ViewerIds
 from media.error import CapacityError
 
 STORE_S = 2.0
 """How old what is stored of live streams may be; lists are sorted by it."""
+
+LOOK_S = 0.5
+"""How late it is noticed that a viewer has been silent for too long."""
 
 SNAPSHOT_S = 10.0
 
@@ -36,7 +41,13 @@ class Attendance:
 
 @asynccontextmanager
 async def attending(
-    service: StreamService, database: Database, secret: bytes, clock: Callable[[], float] = time.time
+    service: StreamService,
+    database: Database,
+    secret: bytes,
+    clock: Callable[[], float] = time.time,
+    *,
+    shared: SharedPresence | None = None,
+    bus: Bus | None = None,
 ) -> AsyncIterator[Attendance]:
     """Count viewers while the block runs.
 
@@ -45,17 +56,21 @@ async def attending(
         database: where it is stored.
         secret: of the server, for ids of viewers.
         clock: Unix time.
+        shared: where all servers count together; None where this is the only one.
+        bus: how they tell each other of changes; None likewise.
 
     Raises:
         CapacityError: the database is away at the start.
     """
-    viewers = ViewerService(service, ViewerTable(database), ViewerIds(secret), clock)
+    viewers = ViewerService(service, ViewerTable(database), ViewerIds(secret), clock, shared=shared, bus=bus)
     analytics = AnalyticsService(service, viewers, AnalyticsTable(database), clock)
     await viewers.open()
     try:
         async with (
             Chore("viewers", viewers.store, STORE_S) as storing,
+            Chore("silent viewers", viewers.look, LOOK_S),
             Chore("other servers' viewers", viewers.tidy, EXPIRY_S),
+            Chore("other servers' streams", viewers.find_live, STORE_S),
             Chore("snapshots", analytics.take_snapshots, SNAPSHOT_S),
         ):
 
@@ -68,3 +83,4 @@ async def attending(
     finally:
         with suppress(CapacityError):
             await viewers.store_all()
+        await viewers.close()
