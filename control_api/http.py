@@ -73,6 +73,6 @@ def routes(
     return [
         *bind_all(table, plane.verifier, plane.idempotency),
         *notice_http.routes(plane.announcements.board, plane.verifier),
-        *StreamSocketRoute(plane.hub, plane.chat, plane.streams, viewers, plane.verifier).routes(),
+        *StreamSocketRoute(plane.hub, plane.chat, viewers, plane.verifier).routes(),
         web.get("/openapi.json", description),
     ]

@@ -97,7 +97,7 @@ async def open_control_plane(
             )
         )
         attendance = await stack.enter_async_context(attending(service, database, secret))
-        hub = Hub(service, chat, attendance.viewers, LocalBus())
+        hub = Hub(service, chat, attendance, LocalBus())
         await stack.enter_async_context(hub.checking)
         idempotency = Idempotency(IdempotencyTable(database, box))
         await stack.enter_async_context(Chore("schedule", Schedule(service, store, utc_now).work, SCHEDULE_S))

@@ -240,7 +240,7 @@ async def house(
             chat=chat,
             moderation=ModerationService(ModerationTable(database), service, store, now=lambda: NOW),
             attendance=attendance,
-            hub=Hub(service, chat, attendance.viewers, LocalBus()),
+            hub=Hub(service, chat, attendance, LocalBus()),
             announcements=announcements,
             verifier=signer,
             idempotency=Idempotency(IdempotencyTable(database, KeyBox(SECRET))),
