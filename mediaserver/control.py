@@ -107,7 +107,7 @@ async def open_control_plane(
         yield ControlPlane(
             streams=service,
             users=UserService(store, is_graph_elsewhere=is_elsewhere),
-            erasure=UserErasure(service, attendance.viewers, ErasureTable(database), secret),
+            erasure=UserErasure(service, attendance.viewers, ErasureTable(database), chat.tell, secret),
             chat=chat,
             hub=hub,
             verifier=_open_verifier(settings, secret, stack),

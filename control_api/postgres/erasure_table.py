@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from control_api.audit import AuditNote
+from control_api.chat.event import CommentDeleted
 from control_api.postgres.audit_table import add_note
 from control_api.postgres.database import Database, count_of
 
@@ -72,16 +72,6 @@ RENAME = (
 LOCK_CHANNEL = "SELECT pg_advisory_xact_lock(hashtext('moderation'), hashtext($1))"
 
 
-@dataclass(frozen=True, slots=True)
-class DeletedComment:
-    """A comment that was to be seen until now."""
-
-    stream_id: str
-    comment_id: str
-    seq: int
-    """Of the deletion, not of the comment."""
-
-
 class ErasureTable:
     """Everything that names a user.
 
@@ -104,7 +94,7 @@ class ErasureTable:
         """List some streams of a user."""
         return [row["id"] for row in await self._database.fetch(STREAMS, user_id, ROWS_AT_ONCE)]
 
-    async def delete_comments(self, user_id: str) -> Sequence[DeletedComment] | None:
+    async def delete_comments(self, user_id: str) -> Sequence[CommentDeleted] | None:
         """Delete some comments of a user, with what they said; None when there is none left.
 
         Returns:
@@ -122,7 +112,7 @@ class ErasureTable:
             nobody = GONE + secrets.token_hex(16)
             await connection.execute(TAKE, stream_id, seq + len(shown))
             await connection.execute(DELETE_COMMENTS, nobody, NO_NAME, ids, [seqs.get(one) for one in ids])
-        return [DeletedComment(stream_id, comment_id, place) for comment_id, place in seqs.items()]
+        return [CommentDeleted(stream_id, comment_id, place) for comment_id, place in seqs.items()]
 
     async def unname_reactions(self, user_id: str) -> bool:
         """Make some reactions of a user nobody's; returns whether there may be more."""

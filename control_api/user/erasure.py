@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
 
 from control_api.audit import Actor, AuditNote
-from control_api.postgres.erasure_table import GONE, DeletedComment, ErasureTable
+from control_api.chat.event import CommentDeleted
+from control_api.postgres.erasure_table import ErasureTable
 from control_api.stream.record import Identity
 from control_api.stream.service import StreamService
+from control_api.user.pseudonym import Pseudonyms
 from control_api.viewer.service import ViewerService
 from media.error import StreamError
 
 logger = structlog.get_logger(__name__)
-
-Watcher = Callable[[DeletedComment], None]
 
 
 class UserErasure:
@@ -28,25 +26,23 @@ class UserErasure:
         streams: knows streams.
         viewers: count who watches.
         table: knows where users are named.
-        secret: of the server; pseudonyms are made with a key derived from it, so nobody else can guess whose one is.
+        tell: is told of each comment that could be seen and is deleted.
+        secret: of the server, for pseudonyms.
     """
 
     def __init__(
-        self, streams: StreamService, viewers: ViewerService, table: ErasureTable, secret: bytes
+        self,
+        streams: StreamService,
+        viewers: ViewerService,
+        table: ErasureTable,
+        tell: Callable[[CommentDeleted], None],
+        secret: bytes,
     ) -> None:
         self._streams = streams
         self._viewers = viewers
         self._table = table
-        self._key = hmac.digest(secret, b"erased user", hashlib.sha256)
-        self._watchers: list[Watcher] = []
-
-    def watch(self, watcher: Watcher) -> None:
-        """Call `watcher` with each comment that could be seen and is deleted."""
-        self._watchers.append(watcher)
-
-    def pseudonym(self, user_id: str) -> str:
-        """Give what stands for a user who was deleted, where something has to."""
-        return GONE + hmac.digest(self._key, user_id.encode(), hashlib.sha256).hex()[:32]
+        self._tell = tell
+        self._pseudonyms = Pseudonyms(secret)
 
     async def erase(self, user_id: str, by: Actor) -> None:
         """Delete all that is known of a user; doing it again does no harm, and goes on where it was interrupted.
@@ -64,13 +60,14 @@ class UserErasure:
             raise StreamError("forbidden", "Only the user and admins may do this.")
         if await self._table.is_live(user_id):
             raise StreamError("already_live", "The user has a live stream: end it first.")
-        pseudonym = self.pseudonym(user_id)
+        pseudonym = self._pseudonyms.of(user_id)
         while stream_ids := await self._table.streams(user_id):
             for stream_id in stream_ids:
                 await self._streams.disown(stream_id, pseudonym)
         await self._leave(user_id)
         while (deleted := await self._table.delete_comments(user_id)) is not None:
-            self._tell(deleted)
+            for event in deleted:
+                self._tell(event)
         while await self._table.unname_reactions(user_id):
             pass
         while await self._table.unname_viewers(user_id):
@@ -90,8 +87,3 @@ class UserErasure:
             with suppress(StreamError):
                 await self._viewers.leave(stream_id, Identity(user_id), None)
         await self._viewers.store_all()
-
-    def _tell(self, deleted: Sequence[DeletedComment]) -> None:
-        for comment in deleted:
-            for watcher in self._watchers:
-                watcher(comment)

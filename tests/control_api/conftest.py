@@ -236,7 +236,7 @@ async def house(
         plane = ControlPlane(
             streams=service,
             users=UserService(store),
-            erasure=UserErasure(service, attendance.viewers, ErasureTable(database), SECRET),
+            erasure=UserErasure(service, attendance.viewers, ErasureTable(database), chat.tell, SECRET),
             chat=chat,
             moderation=ModerationService(ModerationTable(database), service, store, now=lambda: NOW),
             attendance=attendance,

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from control_api.audit import Actor
+from control_api.chat.event import ChatEvent, CommentDeleted
 from control_api.postgres import erasure_table
 from control_api.postgres.database import Database
-from control_api.postgres.erasure_table import DeletedComment, ErasureTable
-from control_api.stream.record import Identity, Status
-from control_api.user.erasure import UserErasure
+from control_api.postgres.erasure_table import ErasureTable
+from control_api.stream.record import Status
+from control_api.user.pseudonym import Pseudonyms
 
 from ..conftest import SECRET, House
 from ..viewer.test_http import STREAMS, figures, go_live, post
@@ -105,9 +105,7 @@ async def test_nothing_names_a_deleted_user(house: House, database: Database) ->
         row["actor_id"]
         for row in await database.fetch("SELECT actor_id FROM audit_log WHERE action = 'user.erased'")
     }
-    assert name == UserErasure(
-        house.service, house.attendance.viewers, ErasureTable(database), SECRET
-    ).pseudonym("walter")
+    assert name == Pseudonyms(SECRET).of("walter")
     banned_by = await database.fetchval("SELECT banned_by FROM bans WHERE user_id = 'troll'")
     assert banned_by == name
 
@@ -189,17 +187,13 @@ async def test_many_rows_in_pieces(house: House, database: Database, monkeypatch
 async def test_deletions_are_told(house: House, database: Database) -> None:
     stream = await go_live(house)
     comment_id = await comment(house, stream, "alice", "hello")
-    erasure = UserErasure(house.service, house.attendance.viewers, ErasureTable(database), SECRET)
-    told: list[DeletedComment] = []
-    erasure.watch(told.append)
-    await erasure.erase("alice", Actor(Identity("alice"), None))
-    assert told == [DeletedComment(stream["id"], comment_id, 2)]
+    told: list[ChatEvent] = []
+    house.chat.watch(told.append)
+    assert await delete(house, "alice") == (204, "")
+    assert told == [CommentDeleted(stream["id"], comment_id, 2)]
 
 
 def test_pseudonyms_are_the_servers_own() -> None:
-    one, other = (
-        UserErasure(None, None, None, secret)  # type: ignore[arg-type]
-        for secret in (SECRET, b"another secret")
-    )
-    assert one.pseudonym("alice") == one.pseudonym("alice") != one.pseudonym("bob")
-    assert one.pseudonym("alice") != other.pseudonym("alice")
+    one, other = Pseudonyms(SECRET), Pseudonyms(b"another secret")
+    assert one.of("alice") == one.of("alice") != one.of("bob")
+    assert one.of("alice") != other.of("alice")
