@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -31,10 +32,19 @@ class RedisServer:
             cwd=self._socket.parent,
         )
         end = time.monotonic() + START_S
-        while not self._socket.exists():
+        while not self._answers():
             assert self._process.poll() is None, "redis-server has ended"
             assert time.monotonic() < end, "redis-server does not start"
             time.sleep(0.01)
+
+    def _answers(self) -> bool:
+        """Tell whether it listens: the socket is there a moment before that."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            try:
+                connection.connect(str(self._socket))
+            except OSError:
+                return False
+        return True
 
     def stop(self) -> None:
         if self._process is not None:

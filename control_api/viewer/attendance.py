@@ -16,16 +16,21 @@ from control_api.postgres.analytics_table import AnalyticsTable
 from control_api.postgres.compaction_table import CompactionTable
 from control_api.postgres.database import Database
 from control_api.postgres.viewer_table import ViewerTable
+from control_api.realtime.bus import Bus
 from control_api.stream.playback import PlaybackSigner
 from control_api.stream.record import Status, Stream
 from control_api.stream.service import StreamService
 from control_api.viewer.presence import EXPIRY_S
 from control_api.viewer.service import ViewerService
+from control_api.viewer.shared import SharedPresence
 from control_api.viewer.viewer_id import ViewerIds
 from media.error import CapacityError
 
 STORE_S = 2.0
 """How old what is stored of live streams may be; lists are sorted by it."""
+
+PRESENCE_S = 0.5
+"""How late it is noticed that a viewer has been silent for too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ async def attending(
     secret: bytes,
     clock: Callable[[], float] = time.time,
     *,
+    shared: SharedPresence | None = None,
+    bus: Bus | None = None,
     snapshot_look_s: float = LOOK_S,
 ) -> AsyncIterator[Attendance]:
     """Count viewers while the block runs.
@@ -53,20 +60,24 @@ async def attending(
         database: where it is stored.
         secret: of the server, for ids of viewers.
         clock: Unix time.
+        shared: where all servers count together; None where this is the only one.
+        bus: how they tell each other of changes; None likewise.
         snapshot_look_s: how often to look whether it is time for a snapshot.
 
     Raises:
         CapacityError: the database is away at the start.
     """
     ids, table = ViewerIds(secret), AnalyticsTable(database)
-    viewers = ViewerService(service, ViewerTable(database), ids, clock)
+    viewers = ViewerService(service, ViewerTable(database), ids, clock, shared=shared, bus=bus)
     reporters = Reporters(service, ids, PlaybackSigner(secret), clock)
     analytics = AnalyticsService(service, viewers, table, reporters, clock)
     await viewers.open()
     try:
         async with (
             Chore("viewers", viewers.store, STORE_S) as storing,
+            Chore("silent viewers", viewers.look, PRESENCE_S),
             Chore("other servers' viewers", viewers.tidy, EXPIRY_S),
+            Chore("other servers' streams", viewers.find_live, STORE_S),
             Chore("snapshots", analytics.take_snapshots, snapshot_look_s),
             Chore("old snapshots", Compaction(CompactionTable(database), clock).work, COMPACTION_S),
         ):
@@ -80,3 +91,4 @@ async def attending(
     finally:
         with suppress(CapacityError):
             await viewers.store_all()
+        await viewers.close()

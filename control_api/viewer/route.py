@@ -12,6 +12,7 @@ from control_api.route import Route, json_answer
 from control_api.stream.playback import PlaybackSigner
 from control_api.stream.route import NO_STORE, STREAM
 from control_api.viewer.attendance import Attendance
+from control_api.viewer.attending import Admission
 from control_api.viewer.model import (
     JoinAnswer,
     LeaveAnswer,
@@ -19,7 +20,6 @@ from control_api.viewer.model import (
     ViewerRequest,
     ViewersAnswer,
 )
-from control_api.viewer.service import Admission
 
 
 class ViewerRoutes:
