@@ -72,7 +72,12 @@ class RedisServer:
         return ["--port", "0"]
 
     def _is_ready(self) -> bool:
-        return self._socket.exists()
+        """Tell whether it listens: the socket is there a moment before that."""
+        try:
+            with self.client() as redis:
+                return bool(redis.ping())
+        except (RedisError, OSError):
+            return False
 
 
 class RedisCluster(RedisServer):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from math import inf
 
-from control_api.viewer.audience import Audience, Figures, KnownViewer, Viewer
+from control_api.viewer.audience import INSTANT_S, Audience, Figures, KnownViewer, Viewer
 from control_api.viewer.rumour import Rumours
 from control_api.viewer.shared import Act
 from control_api.viewer.unstored import Unstored
@@ -132,17 +132,19 @@ class Presence:
         now = self.expire(now)
         audience = self._audiences.get(stream_id)
         viewer = audience.viewers.get(key) if audience is not None else None
-        if viewer is not None and viewer.left_at is None and not viewer.opened and viewer.seen_at <= at:
+        if viewer is None or viewer.left_at is not None or viewer.opened:
+            return
+        if viewer.seen_at < at + 2 * INSTANT_S:
             self._see(viewer, min(at, now))
             self._go(viewer)
             viewer.quiet_until = at + QUIET_S
 
-    def was_present(self, stream_id: str, key: str, at: float) -> None:
-        """Take note that who came at that time was present on another server: that is no visit."""
+    def was_present(self, stream_id: str, key: str, at: float, since: float) -> None:
+        """Take note that who came at that time had been seen by another server at another time, and goes on."""
         audience = self._audiences.get(stream_id)
         viewer = audience.viewers.get(key) if audience is not None else None
         if viewer is not None and viewer.began == at:
-            viewer.is_visit = False
+            viewer.began, viewer.is_visit = min(since, at), True
 
     def close(self, stream_id: str, now: float, ended_at: float = inf) -> None:
         """End a stream: everybody leaves, and nobody comes.

@@ -169,6 +169,8 @@ class ViewerService:
 
     def figures(self, stream: Stream) -> Figures:
         """Tell how many watch a stream: now while it is live, else as it is stored."""
+        if stream.status is Status.LIVE and self._tally.is_shared:
+            self._open(stream)  # whoever watches it elsewhere is counted from the next look on
         known = self._tally.count(stream.id)
         return (
             known.figures
