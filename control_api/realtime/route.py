@@ -100,7 +100,9 @@ class StreamSocketRoute:
         if transport is None:  # it has gone already
             return
         socket, stream = Socket(transport), admission.stream
-        conversation = Conversation(self._chat, stream.id, identity, self._hub.tally)
+        conversation = Conversation(
+            self._chat, stream.id, identity, address=request.remote, tally=self._hub.tally
+        )
         since = _seq(request.query.get("since", ""))
         try:
             async with self._hub.entered(stream, identity, socket, since, viewer_id=admission.viewer_id):
