@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from ipaddress import IPv6Address, ip_address
 
 from control_api.rate import RateLimit
 
@@ -16,6 +17,29 @@ MAX_COMMENTS_OF_ADDRESS = 200
 MAX_REACTIONS_OF_ADDRESS = 1000
 """Of all users behind one address to one stream. Offices and carriers share one: forty people who write as fast as they
 may, a hundred who react as fast as they may, and many more who do so as people do. It stops one who makes up users."""
+
+
+NETWORK_BITS = 64
+"""What a household is given of IPv6, at least: whoever has one such address has all of them."""
+
+
+def shared_address(address: str | None) -> str | None:
+    """Name who shares an address of the Internet; None for what says nothing of who it is.
+
+    An address of a private network or of this machine may be that of a proxy, with everybody behind it.
+
+    Args:
+        address: as the system tells it, or None.
+    """
+    try:
+        found = ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(found, IPv6Address):
+        found = found.ipv4_mapped or found
+    if not found.is_global:
+        return None
+    return str(found) if found.version == 4 else f"{int(found) >> (128 - NETWORK_BITS):x}::"
 
 
 class ChatRate:
@@ -38,12 +62,13 @@ class ChatRate:
         Args:
             stream_id: where.
             user_id: whose turn.
-            address: shared with others; None does not count.
+            address: shared with others; what `shared_address` does not give does not count.
             now: time in seconds that never steps back.
 
         Raises:
             TooEarlyError: `rate_limited`.
         """
-        shared = nullcontext() if address is None else self._of_address.turn((stream_id, address), now)
+        one = shared_address(address)
+        shared = nullcontext() if one is None else self._of_address.turn((stream_id, one), now)
         with self._of_user.turn((stream_id, user_id), now), shared:
             yield

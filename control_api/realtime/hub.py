@@ -159,7 +159,7 @@ class Hub:
         return Room(chat, current.status, self._viewers.figures(current).viewer_count)
 
     async def _stored(self, stream: Stream, viewer: Identity | None) -> Stored | None:
-        """Read the newest comments, the pinned one, and a `seq` up to which that is all; None while it cannot be done."""
+        """Read the newest comments, the pinned one, and a `seq` up to which that is all; None if it cannot be done."""
         try:
             seq = await self._chat.newest_seq(stream.id)
             history = await self._chat.history(stream.id, viewer, before=None, limit=SHOWN)

@@ -270,7 +270,7 @@ async def test_while_the_database_is_away_nothing_is_taken_and_nothing_counts(
 
 async def test_an_address_has_a_rate_that_an_office_does_not_reach(room: Room) -> None:
     users = (Identity(f"user {number}") for number in count())
-    home, office = "192.0.2.1", "192.0.2.2"
+    home, office = "93.184.216.34", "93.184.216.35"
     for _ in range(MAX_COMMENTS_OF_ADDRESS):
         await room.chat.comment(room.stream.id, next(users), "hi", address=home)
     with pytest.raises(TooEarlyError, match="At most 200 comments from one address in 10 s"):
@@ -286,14 +286,14 @@ async def test_reactions_of_an_address(room: Room) -> None:
     user = Identity("one more")
     await asyncio.gather(
         *(
-            room.chat.react(room.stream.id, Identity(f"user {n}"), LIKE, address="192.0.2.1")
+            room.chat.react(room.stream.id, Identity(f"user {n}"), LIKE, address="93.184.216.34")
             for n in range(MAX_REACTIONS_OF_ADDRESS)
         )
     )
     with pytest.raises(TooEarlyError, match="At most 1000 reactions from one address"):
-        await room.chat.react(room.stream.id, user, LIKE, address="192.0.2.1")
-    await room.chat.react(room.stream.id, user, LIKE, address="192.0.2.2")
-    await room.chat.react(room.stream.id, DEMO, LIKE, address="192.0.2.1")
+        await room.chat.react(room.stream.id, user, LIKE, address="93.184.216.34")
+    await room.chat.react(room.stream.id, user, LIKE, address="93.184.216.35")
+    await room.chat.react(room.stream.id, DEMO, LIKE, address="93.184.216.34")
 
 
 async def test_a_turn_in_slow_mode_is_given_back_when_nothing_was_stored(

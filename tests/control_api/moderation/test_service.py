@@ -22,10 +22,12 @@ from control_api.postgres.database import Database
 from control_api.postgres.moderation_table import ModerationTable
 from control_api.postgres.store import PostgresStore
 from control_api.realtime.bus import Bus, LocalBus
+from control_api.realtime.redis_bus import redis_bus
 from control_api.stream.record import Identity, Stream
 from control_api.stream.service import StreamService
 from control_api.wait import TooEarlyError
 from media.error import CapacityError, StreamError
+from tests.redis_server import RedisServer
 
 from ..clock import Clock
 from ..conftest import NOW, SECRET, Notes
@@ -490,3 +492,19 @@ async def test_what_is_changed_holds_at_once_on_every_node_that_the_bus_reaches(
     assert await other.refusal(show) is None
     other.pass_time(MAX_AGE_S + 0.1)
     assert await other.refusal(show) == "banned"
+
+
+async def test_what_is_changed_reaches_another_node_over_redis(
+    database: Database, show: Stream, redis_server: RedisServer
+) -> None:
+    async with redis_bus(redis_server.url, "one") as here, redis_bus(redis_server.url, "two") as there:
+        node, other = node_on(database, here), node_on(database, there)
+        for each in (node, other):
+            await each.service.open()
+        assert await other.refusal(show) is None
+        await node.service.ban(show, OWNER, "eve")
+        async with asyncio.timeout(10):
+            while await other.refusal(show) is None:  # its clock stands still
+                await asyncio.sleep(0.005)
+        for each in (node, other):
+            each.service.close()
