@@ -252,3 +252,21 @@ async def test_many_at_once(cluster: Cluster) -> None:
     await asyncio.gather(*leaves)
     assert await figures(stream, a, b) == Figures(0, 600, 600)
     assert isinstance(a.viewers._tally._sharing._shared, RedisPresence)  # type: ignore[union-attr]
+
+
+async def test_nonsense_on_the_bus_hurts_nobody(cluster: Cluster) -> None:
+    a = await cluster.node()
+    stream = await a.live()
+    await a.join(stream, ALICE)
+    about = f'"stream_id": "{stream.id}"'
+    for message in (
+        "",
+        "{",
+        "[]",
+        "7",
+        "{}",
+        f"{{{about}}}",
+        f'{{{about}, "left": "user:alice", "at": "x"}}',
+    ):
+        cluster.bus.publish("viewers", message.encode())
+    assert await figures(stream, a) == Figures(1, 1, 1)
