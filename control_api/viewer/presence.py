@@ -98,10 +98,7 @@ class Presence:
         if viewer.left_at is None:
             self._see(viewer, now)
         self._roster.detach(viewer)
-        if viewer.opened or viewer.left_at is not None:
-            return
-        self.rumours.later(viewer)
-        if has_left:
+        if has_left and not viewer.opened and viewer.left_at is None:
             self._leave(viewer)
 
     def leave(self, stream_id: str, key: str, now: float) -> None:
@@ -121,8 +118,7 @@ class Presence:
     def left_elsewhere(self, stream_id: str, key: str, at: float, now: float) -> None:
         """Take note that another server was told of a leave."""
         now = self.expire(now)
-        audience = self._audiences.get(stream_id)
-        viewer = audience.viewers.get(key) if audience is not None else None
+        viewer = self._find(stream_id, key)
         if viewer is None or viewer.left_at is not None or viewer.opened:
             return
         if viewer.seen_at <= at:
@@ -132,8 +128,7 @@ class Presence:
 
     def was_present(self, stream_id: str, key: str, at: float, since: float) -> None:
         """Take note that who came at that time had been seen by another server at another time, and goes on."""
-        audience = self._audiences.get(stream_id)
-        viewer = audience.viewers.get(key) if audience is not None else None
+        viewer = self._find(stream_id, key)
         if viewer is not None and viewer.began == at:
             viewer.began, viewer.is_visit = min(since, at), True
 
@@ -186,7 +181,6 @@ class Presence:
             if viewer.seen_at >= now or now - viewer.seen_at < silent_s:
                 break
             self._see(viewer, now)
-            self.rumours.later(viewer)
 
     def expire(self, now: float) -> float:
         """Let those go who have been silent for too long; returns the time, which never steps back."""
@@ -202,6 +196,10 @@ class Presence:
             self._roster.drop(audience)
         return now
 
+    def _find(self, stream_id: str, key: str) -> Viewer | None:
+        audience = self._audiences.get(stream_id)
+        return audience.viewers.get(key) if audience is not None else None
+
     def _note(self, stream_id: str, key: str, now: float, act: Act) -> Viewer | None:
         now = self.expire(now)
         audience = self._audiences.get(stream_id)
@@ -215,9 +213,7 @@ class Presence:
             self.rumours.add(stream_id, key, act, now)
             return viewer
         self._see(viewer, now)
-        if act is Act.SEEN:
-            self.rumours.later(viewer)
-        else:
+        if act is not Act.SEEN:
             self.rumours.add(stream_id, key, Act.OPEN if viewer.opened else act, now)
         return viewer
 
@@ -246,6 +242,7 @@ class Presence:
         viewer.seen_at = max(viewer.seen_at, now)
         self._roster.see(viewer)
         self.unstored.add(viewer)
+        self.rumours.later(viewer)
 
     def _leave(self, viewer: Viewer) -> None:
         self._go(viewer)

@@ -195,6 +195,18 @@ async def test_while_redis_is_away_each_node_counts_its_own(cluster: Cluster) ->
     assert await figures(stream, a, b) == Figures(4, 4, 4)
 
 
+async def test_a_redis_that_hangs_holds_nobody_up(cluster: Cluster) -> None:
+    a, b = await cluster.node(), await cluster.node()
+    stream = await a.live()
+    await b.join(stream, BOB)
+    cluster.redis.pause()
+    found = await asyncio.gather(*(a.viewers.join(stream.id, who, None) for who in (ALICE, CLEO)))
+    assert [one.figures.viewer_count for one in found] == [2, 2]
+    await a.viewers.look()
+    cluster.redis.go_on()
+    assert await figures(stream, a, b) == Figures(3, 3, 3)
+
+
 async def test_a_node_that_starts_while_redis_is_away(cluster: Cluster) -> None:
     cluster.redis.stop()
     a = await cluster.node()
