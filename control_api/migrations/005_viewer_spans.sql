@@ -46,7 +46,7 @@ BEGIN
         began := folded_until;
     ELSIF NOT watched @> began THEN
         SELECT max(upper(span)) INTO since FROM unnest(watched) AS span WHERE upper(span) < began;
-        IF is_visit OR since IS NULL OR began - since >= interval '30 seconds' THEN
+        IF is_visit OR since IS NULL OR began - since >= interval '29.9999 seconds' THEN
             visits := visits + 1;
         ELSE
             began := since;

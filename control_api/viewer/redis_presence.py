@@ -59,7 +59,7 @@ for i = 4, #ARGV, 4 do
     found[#found + 1] = top_till
     if act == 'L' then
         quiet = 0
-        if top == 0 then hold('-', '-', quiet_till) end
+        if top == 0 and before then hold('-', '-', quiet_till) end
     elseif act ~= 'K' and tonumber(till) > now then
         if not (act == 'S' and not was and quiet > tonumber(quiet_till)) then
             hold(node, act == 'O' and 'O' or 'S', till)

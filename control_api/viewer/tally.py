@@ -42,6 +42,7 @@ class Tally:
         self._bus = bus
         self._latest: dict[str, SharedFigures] = {}
         self._watchers: list[Watcher] = []
+        self._failed: set[Watcher] = set()
         self._sharing = (
             Sharing(presence, shared, clock, self._hear, self._lose) if shared is not None else None
         )
@@ -182,4 +183,6 @@ class Tally:
             try:
                 watcher(stream_id)
             except Exception:  # the others are told all the same
-                logger.exception("viewers_watcher_failed", stream_id=stream_id)
+                if watcher not in self._failed:
+                    self._failed.add(watcher)
+                    logger.exception("viewers_watcher_failed", stream_id=stream_id)

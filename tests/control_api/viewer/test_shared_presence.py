@@ -47,7 +47,7 @@ class Model:
                 del self.held[at]
             is_let_go = bool(weak)
             self.quiet.pop(note.key, None)
-            if note.key not in self.present(now):
+            if note.key in self.known and note.key not in self.present(now):
                 self.quiet[note.key] = note.at + QUIET_S
         others = max(
             (till for at, (till, _) in self.held.items() if at[0] == note.key and till > now), default=0.0

@@ -195,6 +195,18 @@ async def test_while_redis_is_away_each_node_counts_its_own(cluster: Cluster) ->
     assert await figures(stream, a, b) == Figures(4, 4, 4)
 
 
+async def test_a_redis_that_hangs_holds_nobody_up(cluster: Cluster) -> None:
+    a, b = await cluster.node(), await cluster.node()
+    stream = await a.live()
+    await b.join(stream, BOB)
+    cluster.redis.hang()
+    found = await asyncio.gather(*(a.viewers.join(stream.id, who, None) for who in (ALICE, CLEO)))
+    assert [one.figures.viewer_count for one in found] == [2, 2]
+    await a.viewers.look()
+    cluster.redis.go_on()
+    assert await figures(stream, a, b) == Figures(3, 3, 3)
+
+
 async def test_a_node_that_starts_while_redis_is_away(cluster: Cluster) -> None:
     cluster.redis.stop()
     a = await cluster.node()
@@ -252,3 +264,21 @@ async def test_many_at_once(cluster: Cluster) -> None:
     await asyncio.gather(*leaves)
     assert await figures(stream, a, b) == Figures(0, 600, 600)
     assert isinstance(a.viewers._tally._sharing._shared, RedisPresence)  # type: ignore[union-attr]
+
+
+async def test_nonsense_on_the_bus_hurts_nobody(cluster: Cluster) -> None:
+    a = await cluster.node()
+    stream = await a.live()
+    await a.join(stream, ALICE)
+    about = f'"stream_id": "{stream.id}"'
+    for message in (
+        "",
+        "{",
+        "[]",
+        "7",
+        "{}",
+        f"{{{about}}}",
+        f'{{{about}, "left": "user:alice", "at": "x"}}',
+    ):
+        cluster.bus.publish("viewers", message.encode())
+    assert await figures(stream, a) == Figures(1, 1, 1)
