@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from control_api.address import Addresses
+from control_api.analytics.route import AnalyticsRoutes
 from control_api.chat.route import ChatRoutes
 from control_api.event import notice_http
 from control_api.moderation.route import ModerationRoutes
@@ -53,9 +54,10 @@ def routes(
             plane.streams, addresses, playback, plane.audit, clock, viewers=viewers
         ).table(),
         "Viewers": ViewerRoutes(plane.attendance, addresses, playback, clock).table(),
+        "Analytics": AnalyticsRoutes(plane.attendance.analytics).table(),
         "Chat": ChatRoutes(plane.chat).table(),
         "Moderation": ModerationRoutes(plane.moderation).table(),
-        "Users": UserRoutes(plane.users, addresses, plane.audit).table(),
+        "Users": UserRoutes(plane.users, plane.erasure, addresses, plane.audit).table(),
         "Webhooks": WebhookRoutes(plane.announcements).table(),
         "Server": StatusRoutes(checks).table(),
     }
@@ -71,6 +73,6 @@ def routes(
     return [
         *bind_all(table, plane.verifier, plane.idempotency),
         *notice_http.routes(plane.announcements.board, plane.verifier),
-        *StreamSocketRoute(plane.hub, plane.chat, plane.streams, viewers, plane.verifier).routes(),
+        *StreamSocketRoute(plane.hub, plane.chat, viewers, plane.verifier).routes(),
         web.get("/openapi.json", description),
     ]

@@ -13,6 +13,7 @@ from control_api.postgres.database import Database
 from control_api.realtime.hub import Hub
 from control_api.stream.service import StreamService
 from control_api.token.access import TokenVerifier
+from control_api.user.erasure import UserErasure
 from control_api.user.record import UserService
 from control_api.viewer.attendance import Attendance
 
@@ -23,6 +24,7 @@ class ControlPlane:
 
     streams: StreamService
     users: UserService
+    erasure: UserErasure
     chat: ChatService
     moderation: ModerationService
     attendance: Attendance

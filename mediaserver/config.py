@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     """How far live viewers can rewind; 0: as far as memory reaches."""
     dvr_disk_gb: setting.Gigabytes = 50
     """What that may take on disk, of all broadcasts together."""
+    personal_data_days: setting.Days = 0
+    """For how long after a stream it is known who watched and wrote; 0: for ever."""
     metrics_token: setting.Secret = SecretStr("")
     """Empty: anybody may read `/metrics`."""
     log_format: setting.LogFormat = ""

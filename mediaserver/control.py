@@ -17,6 +17,8 @@ from control_api.port import Broadcasts
 from control_api.postgres.audit_table import AuditTable
 from control_api.postgres.comment_table import CommentTable
 from control_api.postgres.database import Database
+from control_api.postgres.erasure_table import ErasureTable
+from control_api.postgres.expiry_table import ExpiryTable
 from control_api.postgres.idempotency_table import IdempotencyTable
 from control_api.postgres.migration import bring_up_to_date
 from control_api.postgres.moderation_table import ModerationTable
@@ -30,6 +32,9 @@ from control_api.stream.pending_end import PendingEnds
 from control_api.stream.schedule import Schedule
 from control_api.stream.service import StreamService, utc_now
 from control_api.token.access import TokenSigner, TokenVerifier
+from control_api.user.erasure import UserErasure
+from control_api.user.expiry import LOOK_S as PERSONAL_DATA_S
+from control_api.user.expiry import PersonalData
 from control_api.user.record import UserService
 from control_api.user.social_graph_port import SocialGraph
 from control_api.viewer.attendance import attending
@@ -92,14 +97,17 @@ async def open_control_plane(
             )
         )
         attendance = await stack.enter_async_context(attending(service, database, secret))
-        hub = Hub(service, chat, attendance.viewers, LocalBus())
+        hub = Hub(service, chat, attendance, LocalBus())
         await stack.enter_async_context(hub.checking)
         idempotency = Idempotency(IdempotencyTable(database, box))
         await stack.enter_async_context(Chore("schedule", Schedule(service, store, utc_now).work, SCHEDULE_S))
         await stack.enter_async_context(Chore("old answers", idempotency.tidy, TIDY_S))
+        personal = PersonalData(ExpiryTable(database), settings.personal_data_days, utc_now)
+        await stack.enter_async_context(Chore("personal data", personal.work, PERSONAL_DATA_S))
         yield ControlPlane(
             streams=service,
             users=UserService(store, is_graph_elsewhere=is_elsewhere),
+            erasure=UserErasure(service, attendance.viewers, ErasureTable(database), chat.tell, secret),
             chat=chat,
             hub=hub,
             verifier=_open_verifier(settings, secret, stack),

@@ -173,6 +173,7 @@ File = Annotated[
 Switch = Annotated[bool, Accepts("true or false")]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000), Accepts("a whole number from 0")]
 SmallCount = Annotated[int, Field(ge=0, le=64), Accepts("a whole number from 0 to 64")]
+Days = Annotated[int, Field(ge=0, le=36_500), Accepts("whole days from 0 to 36500; 0 is for ever")]
 Delay = Annotated[float, _DAY, Accepts("seconds from 0 to 86400")]
 Grace = Annotated[
     Annotated[float, _DAY] | None, BeforeValidator(_keep), Accepts("seconds from 0 to 86400, or keep")

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .database import any_postgres, database, postgres_18, system_postgres
-from .redis_server import redis_server
+from .redis_server import redis_cluster, redis_server
 
-__all__ = ["any_postgres", "database", "postgres_18", "redis_server", "system_postgres"]
+__all__ = ["any_postgres", "database", "postgres_18", "redis_cluster", "redis_server", "system_postgres"]

@@ -1,14 +1,18 @@
-"""A Redis server for tests: real, on a socket in a folder of its own."""
+"""A Redis server for tests: real, on a socket in a folder of its own, or a cluster of one node."""
 
 from __future__ import annotations
 
 import shutil
+import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
+from redis.exceptions import RedisError
 
 START_S = 20.0
 
@@ -26,12 +30,13 @@ class RedisServer:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            ["redis-server", "--port", "0", "--unixsocket", str(self._socket), "--save", ""],
+            ["redis-server", "--unixsocket", str(self._socket), "--save", "", *self._options()],
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             cwd=self._socket.parent,
         )
         end = time.monotonic() + START_S
-        while not self._socket.exists():
+        while not self._is_ready():
             assert self._process.poll() is None, "redis-server has ended"
             assert time.monotonic() < end, "redis-server does not start"
             time.sleep(0.01)
@@ -43,12 +48,85 @@ class RedisServer:
             self._socket.unlink(missing_ok=True)
             self._process = None
 
+    def hang(self) -> None:
+        """Let it answer nothing, without closing a connection."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
-@pytest.fixture
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    def go_on(self) -> None:
+        """Let it answer again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def client(self) -> Redis:
+        """Connect to it; for what tests do behind the back of the program."""
+        return Redis(unix_socket_path=str(self._socket))
+
+    def drop_connections(self) -> None:
+        """Close all connections; whoever had one may connect anew."""
+        with self.client() as redis:
+            redis.client_kill_filter(_type="normal", skipme=True)
+            redis.client_kill_filter(_type="pubsub", skipme=True)
+
+    def _options(self) -> list[str]:
+        return ["--port", "0"]
+
+    def _is_ready(self) -> bool:
+        return self._socket.exists()
+
+
+class RedisCluster(RedisServer):
+    """A cluster whose one node has all slots, on a port of loopback."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._folder = folder
+        self._port = _free_port()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        (self._folder / "nodes.conf").unlink(missing_ok=True)
+        super().start()
+
+    def _options(self) -> list[str]:
+        return ["--port", str(self._port), "--bind", "127.0.0.1", "--cluster-enabled", "yes"]
+
+    def _is_ready(self) -> bool:
+        try:
+            with self.client() as redis:
+                if not redis.execute_command("CLUSTER SLOTS"):
+                    redis.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+                return "'cluster_state': 'ok'" in str(redis.execute_command("CLUSTER INFO"))
+        except (RedisError, OSError):
+            return False
+
+
+def _free_port() -> int:
+    """Find a port that is free, and 10,000 above it too: the cluster talks to itself there."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as one:
+            port: int = one.getsockname()[1]
+        if port + 10_000 < 65_536:
+            return port
+
+
+def _running(kind: type[RedisServer], folder: Path) -> Iterator[RedisServer]:
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is needed")
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server = kind(folder)
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    yield from _running(RedisServer, tmp_path_factory.mktemp("redis"))
+
+
+@pytest.fixture
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    yield from _running(RedisCluster, tmp_path_factory.mktemp("redis"))

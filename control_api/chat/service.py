@@ -98,6 +98,11 @@ class ChatService:
         """Call `watcher` after everything that happens is stored, before whoever did it hears of it."""
         self._watchers.append(watcher)
 
+    def tell(self, event: ChatEvent) -> None:
+        """Call all watchers, for what is stored: by this service, or by others that delete comments."""
+        for watcher in self._watchers:
+            watcher(event)
+
     async def drain(self) -> None:
         """Wait until everything that was taken is stored."""
         await self._new_comments.drain()
@@ -173,8 +178,8 @@ class ChatService:
             raise _no_comment()
         if pin.seq is not None:
             if pin.replaced_id is not None:
-                self._tell(CommentUnpinned(stream_id, pin.replaced_id, pin.seq - 1))
-            self._tell(CommentPinned(pin.comment, pin.seq))
+                self.tell(CommentUnpinned(stream_id, pin.replaced_id, pin.seq - 1))
+            self.tell(CommentPinned(pin.comment, pin.seq))
         return pin.comment
 
     async def unpin(self, stream_id: str, moderator: Identity, comment_id: str) -> None:
@@ -186,7 +191,7 @@ class ChatService:
         await self._moderated(stream_id, moderator)
         seq = await self._comments.unpin(stream_id, comment_id)
         if seq is not None:
-            self._tell(CommentUnpinned(stream_id, comment_id, seq))
+            self.tell(CommentUnpinned(stream_id, comment_id, seq))
         elif await self._comments.get(stream_id, comment_id) is None:
             raise _no_comment()
 
@@ -205,7 +210,7 @@ class ChatService:
         seq = await self._comments.delete(stream_id, comment_id, user.user_id)
         if seq is None:
             raise _no_comment()
-        self._tell(CommentDeleted(stream_id, comment_id, seq))
+        self.tell(CommentDeleted(stream_id, comment_id, seq))
 
     async def _live(self, stream_id: str, author: Identity) -> Stream:
         stream = await self._streams.visible(stream_id, author)
@@ -228,19 +233,15 @@ class ChatService:
         stored = await self._comments.add(batch)
         for comment in stored:
             if comment is not None:
-                self._tell(CommentAdded(comment))
+                self.tell(CommentAdded(comment))
         return stored
 
     async def _write_reactions(self, batch: Sequence[Reaction]) -> Sequence[ReactionCounts | None]:
         stored = await self._reactions.put(batch)
         for reaction, counts in zip(batch, stored, strict=True):
             if counts is not None:
-                self._tell(ReactionChanged(reaction))
+                self.tell(ReactionChanged(reaction))
         return stored
-
-    def _tell(self, event: ChatEvent) -> None:
-        for watcher in self._watchers:
-            watcher(event)
 
 
 def _accepted(result: Result | None, stream: Stream) -> Result:

@@ -37,8 +37,9 @@ OLDEST = 150_000
 TABLES = {
     "001_create_live_streaming_tables": "live_streams",
     "002_create_control_tables": "followers",
+    "004_create_experience_and_erasure": "stream_analytics_by_age",
 }
-"""A table of each of the first files: who made the database with `psql -f` has it, but no record of it."""
+"""A table or index of each of these files: who made the database with `psql -f` has it, but no record of it."""
 
 
 async def bring_up_to_date(dsn: str, folder: Path = FOLDER) -> Sequence[str]:

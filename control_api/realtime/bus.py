@@ -18,8 +18,20 @@ class Subscription(Protocol):
         ...
 
 
+OnGap = Callable[[str], None]
+"""Is told the topic of which messages were lost; it must not raise, and returns soon."""
+
+
 class Bus(Protocol):
     """Delivers messages at least to this node, to each subscriber once, and in one order on all nodes."""
+
+    on_gap: OnGap | None
+    """Is called, in the event loop, before what comes after the lost messages is received."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether other nodes are reached at the moment; a server that is alone reaches all there are."""
+        ...
 
     def publish(self, topic: str, message: bytes) -> None:
         """Deliver a message to all who listen to a topic, here and on other nodes. Never waits and never fails.
@@ -43,7 +55,10 @@ class Bus(Protocol):
 class LocalBus:
     """The bus of a server that is alone: a message has been received when `publish` returns."""
 
+    is_connected = True
+
     def __init__(self) -> None:
+        self.on_gap: OnGap | None = None
         self._receivers: defaultdict[str, dict[object, Receive]] = defaultdict(dict)
 
     def publish(self, topic: str, message: bytes) -> None:
@@ -51,9 +66,9 @@ class LocalBus:
         for receive in list(self._receivers.get(topic, {}).values()):
             receive(message)
 
-    async def subscribe(self, topic: str, receive: Receive) -> LocalSubscription:
+    async def subscribe(self, topic: str, receive: Receive) -> OpenSubscription:
         """Listen to a topic."""
-        subscription = LocalSubscription(self, topic)
+        subscription = OpenSubscription(self, topic)
         self._receivers[topic][subscription] = receive
         return subscription
 
@@ -65,10 +80,23 @@ class LocalBus:
             self._receivers.pop(topic, None)
 
 
-class LocalSubscription:
-    """A subscription of `LocalBus`."""
+class Droppable(Protocol):
+    """A bus that forgets subscriptions."""
 
-    def __init__(self, bus: LocalBus, topic: str) -> None:
+    def drop(self, topic: str, subscription: object) -> None:
+        """Forget a subscription; nothing happens when it is forgotten."""
+        ...
+
+
+class OpenSubscription:
+    """A subscription, until it is closed.
+
+    Args:
+        bus: that has it.
+        topic: what is listened to.
+    """
+
+    def __init__(self, bus: Droppable, topic: str) -> None:
         self._bus = bus
         self._topic = topic
 

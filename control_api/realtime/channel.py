@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from control_api.realtime.bus import Bus, Subscription
+from control_api.realtime.frame import message_frame
 from control_api.realtime.happening import Happening
 from control_api.realtime.room import Room
 from control_api.realtime.socket import Socket
 from control_api.realtime.tally import Tally
 from control_api.stream.record import Identity, Stream
+
+FOR_OWNER = "analytics"
+"""Happenings of this type are for the owner of the stream and for admins, who have sockets open."""
 
 SLICE = 250
 """Sockets that are written to in one go, some two milliseconds of work; then whatever else is due has its turn."""
@@ -80,6 +84,9 @@ class Channel:
 
     def _receive(self, message: bytes) -> None:
         happening = Happening.parse(message)
+        if happening.type == FOR_OWNER:
+            self._tell_owner(happening)
+            return
         if happening.type == "stream_status":
             self._on_change(self)
         if self._room is None:
@@ -87,6 +94,12 @@ class Channel:
             return
         self._room.receive_happening(happening)
         self._schedule()
+
+    def _tell_owner(self, happening: Happening) -> None:
+        frame = message_frame(happening.type, happening.data)
+        for socket, viewer in self.sockets.items():
+            if viewer is not None and (viewer.is_admin or viewer.user_id == self.stream.user_id):
+                self._tally.slow += not socket.write(frame)
 
     def _schedule(self) -> None:
         if self._room is None or self._is_writing or (due := self._room.get_timer()) is None:

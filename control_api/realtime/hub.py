@@ -8,11 +8,12 @@ from typing import Any
 
 from aiohttp import WSCloseCode
 
+from control_api.analytics.model import AnalyticsPoint
 from control_api.chat.event import ChatEvent
 from control_api.chat.service import ChatService
 from control_api.chore import Chore
 from control_api.realtime.bus import Bus
-from control_api.realtime.channel import Channel
+from control_api.realtime.channel import FOR_OWNER, Channel
 from control_api.realtime.greeting import greeting
 from control_api.realtime.happening import Happening, comment_data, happening_of
 from control_api.realtime.recent import SHOWN, RecentChat
@@ -21,7 +22,7 @@ from control_api.realtime.socket import Socket
 from control_api.realtime.tally import Tally
 from control_api.stream.record import Identity, Stream
 from control_api.stream.service import StreamService
-from control_api.viewer.service import ViewerService
+from control_api.viewer.attendance import Attendance
 from media.error import CapacityError
 
 NOT_ALLOWED = 4403
@@ -39,14 +40,14 @@ class Hub:
     Args:
         streams: tell of their status.
         chat: tells what is said, and has what was.
-        viewers: are counted.
+        attendance: has who is counted, and what owners are told of that.
         bus: to the other nodes.
     """
 
-    def __init__(self, streams: StreamService, chat: ChatService, viewers: ViewerService, bus: Bus) -> None:
+    def __init__(self, streams: StreamService, chat: ChatService, attendance: Attendance, bus: Bus) -> None:
         self._streams = streams
         self._chat = chat
-        self._viewers = viewers
+        self._viewers = attendance.viewers
         self._bus = bus
         self._channels: dict[str, Channel] = {}
         self.tally = Tally()
@@ -56,6 +57,8 @@ class Hub:
         self._is_closed = False
         chat.watch(self._tell_chat)
         streams.watch(self._tell_stream)
+        attendance.viewers.watch(self._note_viewers)
+        attendance.analytics.watch(self._tell_owner)
 
     @asynccontextmanager
     async def entered(
@@ -93,17 +96,16 @@ class Hub:
                 self._channels.pop(stream.id, None)
                 channel.close()
 
-    def note_viewers(self, stream_id: str) -> None:
-        """Take note that another number of viewers may watch a stream."""
-        if (channel := self._channels.get(stream_id)) is not None:
-            channel.receive_viewer_count(self._viewers.figures(channel.stream).viewer_count)
-
     def close(self) -> None:
         """Hang up on everybody: the server is about to stop."""
         self._is_closed = True
         for channel in self._channels.values():
             for socket in list(channel.sockets):
                 socket.close(WSCloseCode.GOING_AWAY, "the server stops: come again with ?since=")
+
+    def _note_viewers(self, stream_id: str) -> None:
+        if (channel := self._channels.get(stream_id)) is not None:
+            channel.receive_viewer_count(self._viewers.figures(channel.stream).viewer_count)
 
     def _note_change(self, channel: Channel) -> None:
         self._changed.add(channel)
@@ -157,6 +159,10 @@ class Hub:
     def _tell_stream(self, stream: Stream) -> None:
         happening = Happening("stream_status", {"status": stream.status})
         self._bus.publish(_topic(stream.id), happening.serialize())
+
+    def _tell_owner(self, stream_id: str, point: AnalyticsPoint) -> None:
+        happening = Happening(FOR_OWNER, point.model_dump(mode="json"))
+        self._bus.publish(_topic(stream_id), happening.serialize())
 
 
 def _topic(stream_id: str) -> str:

@@ -13,15 +13,18 @@ from control_api.realtime.handshake import describe, token_of
 from control_api.realtime.hub import Hub
 from control_api.realtime.message import MAX_MESSAGE
 from control_api.realtime.socket import Socket
-from control_api.stream.record import Identity, Stream, is_stream_id
-from control_api.stream.service import StreamService
+from control_api.stream.record import Identity, is_stream_id
 from control_api.token.access import TokenError, TokenVerifier
+from control_api.viewer.attending import Admission, Attending
 from control_api.viewer.service import ViewerService
 from media.error import CapacityError, StreamError
 
 PATH = "/ws/stream/{id}"
 HEARTBEAT_S = 20.0
 NO_USER, NO_STREAM = 4401, 4404
+HAS_LEFT = (WSCloseCode.OK, WSCloseCode.GOING_AWAY)
+"""What pages close their sockets with that go elsewhere; a lost connection says nothing."""
+
 MAX_DIGITS = 18
 
 
@@ -31,7 +34,6 @@ class StreamSocketRoute:
     Args:
         hub: tells what happens.
         chat: takes what is said.
-        streams: knows who may see what.
         viewers: counts whoever has a socket open.
         verifier: of access tokens, which browsers put into the query: they cannot set headers here.
     """
@@ -40,13 +42,11 @@ class StreamSocketRoute:
         self,
         hub: Hub,
         chat: ChatService,
-        streams: StreamService,
         viewers: ViewerService,
         verifier: TokenVerifier,
     ) -> None:
         self._hub = hub
         self._chat = chat
-        self._streams = streams
         self._viewers = viewers
         self._verifier = verifier
 
@@ -60,7 +60,7 @@ class StreamSocketRoute:
         await response.prepare(request)
         try:
             identity = await self._identify(request)
-            stream = await self._find(request, identity)
+            attending = await self._attend(request, identity)
         except TokenError as error:
             await response.close(code=NO_USER, message=_reason(error))
         except StreamError as error:
@@ -68,7 +68,10 @@ class StreamSocketRoute:
         except CapacityError as error:
             await response.close(code=WSCloseCode.TRY_AGAIN_LATER, message=_reason(error))
         else:
-            await self._serve(request, response, identity, stream)
+            try:
+                await self._serve(request, response, identity, attending.admission)
+            finally:
+                attending.close(has_left=response.close_code in HAS_LEFT)
         return response
 
     async def _identify(self, request: web.Request) -> Identity | None:
@@ -80,27 +83,27 @@ class StreamSocketRoute:
         token = token_of(request)
         return await self._verifier.verify(token) if token else None
 
-    async def _find(self, request: web.Request, identity: Identity | None) -> Stream:
+    async def _attend(self, request: web.Request, identity: Identity | None) -> Attending:
         stream_id = request.match_info["id"].lower()
         if not is_stream_id(stream_id):
             raise StreamError("not_found", "There is no such stream.")
-        return await self._streams.visible(stream_id, identity)
+        return await self._viewers.attend(stream_id, identity, request.query.get("viewer_id"))
 
     async def _serve(
         self,
         request: web.Request,
         response: web.WebSocketResponse,
         identity: Identity | None,
-        stream: Stream,
+        admission: Admission,
     ) -> None:
         transport = request.transport
         if transport is None:  # it has gone already
             return
-        socket = Socket(transport)
+        socket, stream = Socket(transport), admission.stream
         conversation = Conversation(self._chat, stream.id, identity, self._hub.tally)
         since = _seq(request.query.get("since", ""))
         try:
-            async with self._hub.entered(stream, identity, socket, since):
+            async with self._hub.entered(stream, identity, socket, since, viewer_id=admission.viewer_id):
                 if identity is not None and identity.expires_at is not None:
                     socket.close_at(identity.expires_at, NO_USER, "The access token has expired.")
                 async for message in response:
@@ -122,13 +125,20 @@ def paths() -> dict[str, Any]:
         "schema": {"type": "integer", "minimum": 0},
         "description": "The last `seq` that was seen, of somebody who comes back.",
     }
+    viewer = {
+        "name": "viewer_id",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": "Of somebody without a token, from `join` or an earlier `welcome`.",
+    }
     return describe(
         PATH,
         "stream_socket",
         tag="Chat",
         summary="Take part in a stream (a WebSocket, docs/realtime.md)",
         ending="4401 with a bad token, 4404 when there is no such stream, 1013 when it is too slow",
-        parameters=[stream, since],
+        parameters=[stream, since, viewer],
     )
 
 

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from control_api.key import new_stream_key
+from control_api.stream.playback import new_salt
 from control_api.stream.record import Status, Stream
 from media.error import StreamError
 
@@ -88,6 +90,9 @@ EXPIRY = timedelta(hours=24)
 
 EXPIRED = "nobody started it"
 
+DISOWNED = "Deleted"
+"""Title of a stream whose owner is deleted; there has to be one."""
+
 REMINDER = timedelta(minutes=15)
 """So long before its time the streamer and the followers are reminded of a scheduled stream."""
 
@@ -136,6 +141,31 @@ def cancelled(stream: Stream) -> Stream:
     """
     status = after(stream, Action.CANCEL)
     return stream if status is stream.status else replace(stream, status=status)
+
+
+def disowned(stream: Stream, pseudonym: str) -> Stream:
+    """Take a stream from its owner, with everything that the owner said of it; one that may still begin is cancelled.
+
+    Nobody follows a pseudonym, so the stream is for admins only; its key and the links to it are worth nothing.
+
+    Raises:
+        StreamError: `already_live`.
+    """
+    if stream.status is LIVE:
+        raise StreamError(Refusal.ALREADY_LIVE.value, WORDS[Refusal.ALREADY_LIVE])
+    return replace(
+        stream,
+        status=CANCELLED if stream.is_upcoming else stream.status,
+        user_id=pseudonym,
+        title=DISOWNED,
+        description="",
+        category=None,
+        tags=(),
+        is_private=True,
+        auto_start=False,
+        stream_key=new_stream_key(),
+        playback_salt=new_salt(),
+    )
 
 
 def expired(stream: Stream, now: datetime) -> Stream:

@@ -204,6 +204,22 @@ class StreamService(Catalogue):
         await self._broadcasts.end(stream_id, "cancelled")
         return stream
 
+    async def disown(self, stream_id: str, pseudonym: str) -> Stream:
+        """Take a stream from its owner, who is deleted: what is counted of it stays, for admins to see.
+
+        Args:
+            stream_id: of the stream.
+            pseudonym: the owner from now on.
+
+        Raises:
+            StreamError: `not_found`, `already_live`.
+        """
+        upcoming = (await self.get(stream_id)).is_upcoming
+        stream = await self._change(stream_id, lambda stream: lifecycle.disowned(stream, pseudonym))
+        if upcoming:
+            await self._broadcasts.end(stream_id, "cancelled")
+        return stream
+
     async def expire(self, stream_id: str) -> None:
         """Cancel a scheduled stream that nobody has started long after its time; else nothing happens.
 

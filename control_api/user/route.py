@@ -1,14 +1,16 @@
-"""Routes of users: follows and channel keys."""
+"""Routes of users: follows, channel keys, and deletion."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
 from control_api.address import Addresses
+from control_api.audit import Actor
 from control_api.call import Call
 from control_api.model import KeyAnswer, Nothing
 from control_api.postgres.audit_table import AuditTable
 from control_api.route import Route, json_answer
+from control_api.user.erasure import UserErasure
 from control_api.user.record import UserService
 
 USERS = "/api/v1/users"
@@ -19,12 +21,16 @@ class UserRoutes:
 
     Args:
         service: does what is asked.
+        erasure: deletes users.
         addresses: what answers tell.
         audit: is told who looks at keys.
     """
 
-    def __init__(self, service: UserService, addresses: Addresses, audit: AuditTable) -> None:
+    def __init__(
+        self, service: UserService, erasure: UserErasure, addresses: Addresses, audit: AuditTable
+    ) -> None:
         self._service = service
+        self._erasure = erasure
         self._addresses = addresses
         self._audit = audit
 
@@ -41,6 +47,9 @@ class UserRoutes:
                   answers={204: None}, problems=(422, 503)),
             Route(method="DELETE", path=follow, handler=self.unfollow, summary="Follow a user no more",
                   needs_user=True, answers={204: None}, problems=(422, 503)),
+            Route(method="DELETE", path=f"{USERS}/{{user_id}}", handler=self.erase, needs_user=True,
+                  summary="Delete all that is known of you, or for admins of any user", answers={204: None},
+                  problems=(403, 409, 422, 503)),
         ]  # fmt: skip
 
     async def show_key(self, call: Call) -> web.Response:
@@ -62,6 +71,11 @@ class UserRoutes:
     async def unfollow(self, call: Call) -> web.Response:
         """DELETE /api/v1/users/{user_id}/follow."""
         await self._service.unfollow(call.user_id, call.user.user_id)
+        return web.Response(status=204)
+
+    async def erase(self, call: Call) -> web.Response:
+        """DELETE /api/v1/users/{user_id}."""
+        await self._erasure.erase(call.user_id, Actor(call.user, call.address))
         return web.Response(status=204)
 
     async def _note(self, call: Call, action: str) -> None:

@@ -6,6 +6,13 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
 
+MAX_SPANS = 16
+"""Spans of one viewer that wait to be stored. Of more, which takes a database that is away, the two oldest become one
+that is as long as both."""
+
+INSTANT_S = 1e-6
+"""So much later than the end of a visit the next one begins at the earliest: what can be told apart when stored."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -16,17 +23,36 @@ class Figures:
     unique_viewers: int
 
 
-class ViewerRow(NamedTuple):
-    """What is stored of a viewer. Times are Unix times."""
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Figures of a stream, and when they were so."""
+
+    figures: Figures
+    version: int
+    """In milliseconds of Unix time; what is stored is never replaced by an older one."""
+
+
+class KnownViewer(NamedTuple):
+    """Who is stored as somebody who has watched a stream."""
 
     stream_id: str
-    viewer_id: str
-    """The key; see `control_api.viewer.viewer_id`."""
-    joined_at: float
+    key: str
     last_seen_at: float
-    left_at: float | None
-    visits: int
-    watch_time_s: float
+    """Unix time, of the leave where there was one."""
+
+
+class Span(NamedTuple):
+    """A time in which one viewer watched, as it is stored. Times are Unix times."""
+
+    stream_id: str
+    key: str
+    """Of the viewer; see `control_api.viewer.viewer_id`."""
+    began: float
+    ended: float
+    is_over: bool
+    """Whether the viewer was absent then; else that was the last sign of life so far."""
+    is_visit: bool
+    """Whether a visit begins with it for certain; else what other servers know decides."""
 
 
 @dataclass(slots=True, eq=False)
@@ -35,31 +61,43 @@ class Viewer:
 
     audience: Audience
     key: str
-    joined_at: float
-    """For the first time."""
+    began: float
+    """The present span, or the last one."""
     seen_at: float
-    """The last sign of life."""
+    """The last sign of life, which is the end of the span."""
     left_at: float | None = None
     """None while present."""
+    is_visit: bool = False
     quiet_until: float = 0.0
     """After a leave: what a player had asked for by then is no sign of life."""
-    visits: int = 0
-    watch_time_s: float = 0.0
-    """Up to `seen_at`, or `left_at`."""
-    has_past: bool = False
-    """Whether what was stored of this viewer before is part of these figures."""
+    opened: int = 0
+    """Sockets that are open."""
+    is_stored: bool = False
+    """Whether there is a row of this viewer."""
+    older: list[Span] = field(default_factory=list)
+    """What is over and not stored."""
 
-    def row(self) -> ViewerRow:
-        """Give what is to be stored, as it is now."""
-        return ViewerRow(
-            stream_id=self.audience.stream_id,
-            viewer_id=self.key,
-            joined_at=self.joined_at,
-            last_seen_at=self.seen_at,
-            left_at=self.left_at,
-            visits=self.visits,
-            watch_time_s=self.watch_time_s,
-        )
+    def span(self) -> Span:
+        """Give the last span as it is now."""
+        is_over = self.left_at is not None
+        return Span(self.audience.stream_id, self.key, self.began, self.seen_at, is_over, self.is_visit)
+
+    def begin(self, now: float, *, is_visit: bool) -> None:
+        """Begin another span."""
+        if self.left_at is not None and self.left_at > -inf:
+            if self in self.audience.changed:
+                self.keep([self.span()])
+            now = max(now, self.seen_at + INSTANT_S)
+        self.began, self.seen_at, self.is_visit = now, now, is_visit
+
+    def keep(self, spans: list[Span]) -> None:
+        """Keep spans that are over and not stored."""
+        older = sorted({*self.older, *spans})
+        while len(older) > MAX_SPANS:
+            first, second, *rest = older
+            began = max(first.began, second.began - (first.ended - first.began))
+            older = [second._replace(began=began, is_visit=first.is_visit), *rest]
+        self.older = older
 
 
 @dataclass(slots=True, eq=False)
@@ -69,13 +107,15 @@ class Audience:
     stream_id: str
     owner_key: str
     peak: int
-    forgotten: int
-    """Viewers that are stored and not in `viewers`."""
+    stored: int
+    """Viewers that have a row."""
+    fresh: int = 0
+    """Viewers that have none yet, as far as is known here."""
     viewers: dict[str, Viewer] = field(default_factory=dict)
     present: int = 0
     closed_at: float = inf
     changed: dict[Viewer, None] = field(default_factory=dict)
-    """Those whose row is not what is stored, in the order of the changes."""
+    """Those of whom not everything is stored, in the order of the changes."""
 
     @property
     def is_closed(self) -> bool:
@@ -84,7 +124,7 @@ class Audience:
 
     def figures(self) -> Figures:
         """Give the figures."""
-        return Figures(self.present, self.peak, len(self.viewers) + self.forgotten)
+        return Figures(self.present, self.peak, self.stored + self.fresh)
 
     def enter(self) -> None:
         """Count one more who is present."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from control_api.model import Request
@@ -51,34 +49,3 @@ class ViewersAnswer(BaseModel):
     viewer_count: int
     peak_viewers: int = Field(description="At the same time.")
     unique_viewers: int = Field(description="Everybody who ever watched, once.")
-
-
-class AnalyticsPoint(BaseModel):
-    """A stream at a moment."""
-
-    at: datetime
-    viewer_count: int
-    unique_viewers: int
-    comments_count: int
-    reactions_count: int
-    bitrate_bps: int | None = Field(description="Of the encoder; null without one.")
-    fps: float | None = Field(description="Of the encoder; null without one.")
-
-
-class AnalyticsAnswer(BaseModel):
-    """A stream's audience, up to now or to its end."""
-
-    total_views: int = Field(description="Visits: coming back counts again.")
-    peak_viewers: int = Field(description="At the same time.")
-    unique_viewers: int
-    average_viewers: float = Field(description="Over the whole time, each moment as much as any other.")
-    average_watch_time_s: float = Field(description="Of a unique viewer.")
-    total_watch_time_s: float
-    comments_count: int
-    reactions_count: int
-    engagement_rate: float = Field(
-        description="Users who commented or reacted, the owner apart, for each unique viewer: 0 to 1."
-    )
-    series: list[AnalyticsPoint] = Field(
-        description="Every 10 s, the oldest first; of more than 500 so many, evenly. Ends now while live."
-    )

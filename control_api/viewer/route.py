@@ -1,4 +1,4 @@
-"""Routes of viewers: join, leave, how many there are, and what the owner learns of them."""
+"""Routes of viewers: join, leave, and how many there are."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from control_api.route import Route, json_answer
 from control_api.stream.playback import PlaybackSigner
 from control_api.stream.route import NO_STORE, STREAM
 from control_api.viewer.attendance import Attendance
+from control_api.viewer.attending import Admission
 from control_api.viewer.model import (
-    AnalyticsAnswer,
     JoinAnswer,
     LeaveAnswer,
     Playback,
     ViewerRequest,
     ViewersAnswer,
 )
-from control_api.viewer.service import Admission
 
 
 class ViewerRoutes:
@@ -41,7 +40,6 @@ class ViewerRoutes:
         clock: Callable[[], float],
     ) -> None:
         self._viewers = attendance.viewers
-        self._analytics = attendance.analytics
         self._streams = attendance.streams
         self._addresses = addresses
         self._playback = playback
@@ -57,9 +55,6 @@ class ViewerRoutes:
                   body_needed=False, summary="Watch no more", answers={200: LeaveAnswer}, problems=(403, 404)),
             Route(method="GET", path=f"{STREAM}/viewers", handler=self.count, summary="Tell how many watch",
                   answers={200: ViewersAnswer}, problems=(404,)),
-            Route(method="GET", path=f"{STREAM}/analytics", handler=self.analytics, needs_user=True,
-                  summary="Tell how your stream's audience does or did", answers={200: AnalyticsAnswer},
-                  problems=(403, 404)),
         ]  # fmt: skip
 
     async def join(self, call: Call) -> web.Response:
@@ -85,10 +80,6 @@ class ViewerRoutes:
         """GET /api/v1/streams/{id}/viewers."""
         stream = await self._streams.visible(call.stream_id, call.identity)
         return json_answer(ViewersAnswer.model_validate(self._viewers.figures(stream)))
-
-    async def analytics(self, call: Call) -> web.Response:
-        """GET /api/v1/streams/{id}/analytics."""
-        return json_answer(await self._analytics.report(call.stream_id, call.user), headers=NO_STORE)
 
     def _playback_of(self, call: Call, admission: Admission) -> Playback:
         stream = admission.stream

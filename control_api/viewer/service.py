@@ -1,25 +1,31 @@
-"""Who watches: joins and leaves, what media requests tell, and all of it stored. Knows no HTTP."""
+"""Who watches: joins and leaves, what media requests and sockets tell, and all of it stored. Knows no HTTP."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 
 from control_api.postgres.viewer_table import ViewerTable
+from control_api.realtime.bus import Bus
 from control_api.stream.lifecycle import WORDS, Refusal
 from control_api.stream.record import Identity, Status, Stream
 from control_api.stream.service import StreamService
-from control_api.viewer.audience import Figures
+from control_api.viewer.attending import Admission, Attending
+from control_api.viewer.audience import Count, Figures
 from control_api.viewer.presence import EXPIRY_S, MAX_VIEWERS, Presence
+from control_api.viewer.shared import SharedPresence
+from control_api.viewer.tally import Tally
 from control_api.viewer.viewer_id import ViewerIds, user_key
 from media.error import StreamError
 
 AT_ONCE = 2000
 """Viewers stored with one statement."""
+
+EXACT_S = 1.0
+"""How old the watch time of open sockets may be in `store_all`."""
 
 logger = structlog.get_logger(__name__)
 
@@ -31,15 +37,6 @@ _NOT_LIVE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """What somebody gets who joins."""
-
-    stream: Stream
-    viewer_id: str
-    figures: Figures
-
-
 class ViewerService:
     """Counts viewers in memory and stores them now and then; while the database is away, that waits.
 
@@ -49,6 +46,8 @@ class ViewerService:
         ids: of viewers.
         clock: Unix time.
         max_viewers: how many are remembered.
+        shared: where all servers count together; None where this is the only one.
+        bus: how they tell each other of changes; None likewise.
     """
 
     def __init__(
@@ -58,6 +57,9 @@ class ViewerService:
         ids: ViewerIds,
         clock: Callable[[], float] = time.time,
         max_viewers: int = MAX_VIEWERS,
+        *,
+        shared: SharedPresence | None = None,
+        bus: Bus | None = None,
     ) -> None:
         self._service = service
         self._table = table
@@ -65,7 +67,10 @@ class ViewerService:
         self._clock = clock
         self._max_viewers = max_viewers
         self._presence = Presence(max_viewers)
+        self._tally = Tally(self._presence, clock, shared, bus)
         self._storing = asyncio.Lock()
+        self._attending: dict[str, dict[Attending, None]] = {}
+        """Of streams that are live, or may be some day; as many as there are sockets."""
 
     async def open(self) -> None:
         """Take up the streams that are live. Nobody is present; those who were are known when they come back.
@@ -76,9 +81,22 @@ class ViewerService:
         streams = await self._service.live_streams()
         for stream in streams:
             self._open(stream)
-        for row in await self._table.latest([stream.id for stream in streams], self._max_viewers):
-            self._presence.recall(row)
+        for known in await self._table.latest([stream.id for stream in streams], self._max_viewers):
+            self._presence.recall(known)
         self._service.watch(self._note)
+        await self._tally.open()
+
+    async def close(self) -> None:
+        """Tell other servers nothing any more."""
+        await self._tally.close()
+
+    def watch(self, watcher: Callable[[str], None]) -> None:
+        """Call `watcher` with the id of a stream whenever its figures may have changed, here or on another server.
+
+        Args:
+            watcher: is called in the event loop, once per call that has changed something; must not raise.
+        """
+        self._tally.watch(watcher)
 
     async def join(self, stream_id: str, identity: Identity | None, viewer_id: str | None) -> Admission:
         """Let somebody watch a stream that is live; again while they do it is a sign of life.
@@ -98,10 +116,38 @@ class ViewerService:
         self._open(stream)
         viewer_id, key = self._ids.joining(identity, viewer_id)
         self._presence.join(stream.id, key, self._clock())
+        await self._tally.tell()
         return Admission(stream, viewer_id, self.figures(stream))
 
+    async def attend(self, stream_id: str, identity: Identity | None, viewer_id: str | None) -> Attending:
+        """Let somebody watch over a socket; present until what this returns is closed, whenever the stream is live.
+
+        Args:
+            stream_id: of the stream, in whatever state.
+            identity: who asks; None for somebody without a token.
+            viewer_id: as for `join`.
+
+        Raises:
+            StreamError: `not_found`.
+        """
+        stream = await self._service.visible(stream_id, identity)
+        viewer_id, key = self._ids.joining(identity, viewer_id)
+        attending = Attending(stream.id, key, self._presence, self._clock, self._end)
+        if stream.status is Status.LIVE or stream.is_upcoming:
+            self._attending.setdefault(stream.id, {})[attending] = None
+        try:
+            if stream.status is Status.LIVE:
+                self._open(stream)
+                attending.begin()
+                await self._tally.tell()
+        except asyncio.CancelledError:
+            attending.close(has_left=True)
+            raise
+        attending.admission = Admission(stream, viewer_id, self.figures(stream))
+        return attending
+
     async def leave(self, stream_id: str, identity: Identity | None, viewer_id: str | None) -> Figures:
-        """Let a viewer go; nothing happens when that is known.
+        """Let a viewer go; nothing happens when that is known, or while a socket of the viewer is open.
 
         Raises:
             StreamError: `not_found`; `forbidden` for a viewer that is somebody else.
@@ -110,17 +156,25 @@ class ViewerService:
         key = self._ids.leaving(identity, viewer_id)
         if key is None:
             raise StreamError("forbidden", "This viewer_id is not yours.")
+        if stream.status is Status.LIVE:
+            self._open(stream)  # whoever leaves may have been seen by another server alone
         self._presence.leave(stream.id, key, self._clock())
+        await self._tally.tell()
         return self.figures(stream)
 
     def seen(self, stream_id: str, viewer_id: str) -> None:
         """Take note that a viewer has asked for media with a playback token."""
         self._presence.seen(stream_id, self._ids.key_of(viewer_id), self._clock())
+        self._tally.settle()
 
     def figures(self, stream: Stream) -> Figures:
         """Tell how many watch a stream: now while it is live, else as it is stored."""
-        known = self._presence.figures(stream.id, self._clock())
-        return known or Figures(stream.viewer_count, stream.peak_viewers, stream.unique_viewers)
+        known = self._tally.count(stream.id)
+        return (
+            known.figures
+            if known
+            else Figures(stream.viewer_count, stream.peak_viewers, stream.unique_viewers)
+        )
 
     def unstored_time_s(self, stream_id: str) -> float:
         """Tell how much watch time there is that is not stored, once everything has been: of those who are present."""
@@ -128,12 +182,13 @@ class ViewerService:
 
     def live_figures(self) -> dict[str, Figures]:
         """Tell how many watch each stream that is live."""
-        now, found = self._clock(), {}
-        for stream_id in self._presence.open_streams():
-            figures = self._presence.figures(stream_id, now)
-            if figures is not None:
-                found[stream_id] = figures
-        return found
+        found = {stream_id: self._tally.count(stream_id) for stream_id in self._presence.open_streams()}
+        return {stream_id: count.figures for stream_id, count in found.items() if count is not None}
+
+    async def look(self) -> bool:
+        """Let those go who have been silent for too long, and find out what other servers know by now."""
+        await self._tally.look()
+        return False
 
     async def store(self) -> bool:
         """Store what has changed; returns whether there is more.
@@ -143,26 +198,27 @@ class ViewerService:
         """
         async with self._storing:
             self._presence.expire(self._clock())
-            changes = self._presence.take(AT_ONCE)
+            self._tally.settle()
+            changes = self._presence.unstored.take(AT_ONCE)
             is_stored = False
             try:
-                if new := [viewer for viewer in changes.viewers if not viewer.has_past]:
-                    past = {(row.stream_id, row.viewer_id): row for row in await self._table.find(new)}
-                    for viewer in new:
-                        self._presence.learn(viewer, past.get((viewer.audience.stream_id, viewer.key)))
-                await self._table.write(changes.viewers, changes.audiences)
+                uniques = await self._table.write(
+                    changes, self._counts([a.stream_id for a in changes.audiences])
+                )
+                self._presence.unstored.settle(changes, uniques)
                 is_stored = True
             finally:
                 if not is_stored:
-                    self._presence.give_back(changes)
-        return len(changes.viewers) == AT_ONCE
+                    self._presence.unstored.give_back(changes)
+        return len(changes.spans) == AT_ONCE
 
     async def store_all(self) -> None:
-        """Store everything that has changed by now.
+        """Store everything that has changed by now, with the time that open sockets have been watching.
 
         Raises:
             CapacityError: the database is away.
         """
+        self._presence.refresh(self._presence.expire(self._clock()), EXACT_S)
         while await self.store():
             pass
 
@@ -181,13 +237,41 @@ class ViewerService:
                 self._note(await self._service.get(stream_id))
         return False
 
+    async def find_live(self) -> bool:
+        """Count those who wait over a socket for streams that another server has made live.
+
+        Raises:
+            CapacityError: the database is away.
+        """
+        if any(self._presence.audience(stream_id) is None for stream_id in self._attending):
+            for stream in await self._service.live_streams():
+                if stream.id in self._attending:
+                    self._open(stream)
+            self._tally.settle()
+        return False
+
+    def _counts(self, stream_ids: list[str]) -> dict[str, Count]:
+        found = {stream_id: self._tally.count(stream_id) for stream_id in stream_ids}
+        return {stream_id: count for stream_id, count in found.items() if count is not None}
+
+    def _end(self, attending: Attending) -> None:
+        known = self._attending.get(attending.stream_id, {})
+        known.pop(attending, None)
+        if not known:
+            self._attending.pop(attending.stream_id, None)
+        self._tally.settle()
+
     def _note(self, stream: Stream) -> None:
         if stream.status is Status.LIVE:
             self._open(stream)
-        elif stream.status is Status.ENDED:
-            self._presence.close(stream.id, self._clock())
+        elif stream.status in (Status.ENDED, Status.CANCELLED):
+            self._attending.pop(stream.id, None)
+            ended_at = stream.ended_at.timestamp() if stream.ended_at else self._clock()
+            self._presence.close(stream.id, self._clock(), ended_at)
+        self._tally.settle()
 
     def _open(self, stream: Stream) -> None:
-        self._presence.open(
-            stream.id, user_key(stream.user_id), peak=stream.peak_viewers, unique=stream.unique_viewers
-        )
+        owner, peak, unique = user_key(stream.user_id), stream.peak_viewers, stream.unique_viewers
+        if self._presence.open(stream.id, owner, peak=peak, unique=unique):
+            for attending in self._attending.get(stream.id, ()):
+                attending.begin()

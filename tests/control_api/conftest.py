@@ -23,6 +23,7 @@ from control_api.plane import ControlPlane
 from control_api.postgres.audit_table import AuditTable
 from control_api.postgres.comment_table import CommentTable
 from control_api.postgres.database import Database
+from control_api.postgres.erasure_table import ErasureTable
 from control_api.postgres.idempotency_table import IdempotencyTable
 from control_api.postgres.moderation_table import ModerationTable
 from control_api.postgres.reaction_table import ReactionTable
@@ -35,6 +36,7 @@ from control_api.stream.playback import PlaybackSigner
 from control_api.stream.record import Identity, Stream
 from control_api.stream.service import StreamService, utc_now
 from control_api.token.access import TokenSigner
+from control_api.user.erasure import UserErasure
 from control_api.user.record import UserService
 from control_api.viewer.attendance import Attendance, attending
 from media.error import StreamError
@@ -228,16 +230,17 @@ async def house(
             allow_private=True,
             now=utc_now,
         ) as announcements,
-        attending(service, database, SECRET, clock) as attendance,
+        attending(service, database, SECRET, clock, snapshot_look_s=3600) as attendance,
     ):
         app = web.Application(middlewares=[problem_middleware, host_middleware(())])
         plane = ControlPlane(
             streams=service,
             users=UserService(store),
+            erasure=UserErasure(service, attendance.viewers, ErasureTable(database), chat.tell, SECRET),
             chat=chat,
             moderation=ModerationService(ModerationTable(database), service, store, now=lambda: NOW),
             attendance=attendance,
-            hub=Hub(service, chat, attendance.viewers, LocalBus()),
+            hub=Hub(service, chat, attendance, LocalBus()),
             announcements=announcements,
             verifier=signer,
             idempotency=Idempotency(IdempotencyTable(database, KeyBox(SECRET))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import asyncio.subprocess
 import os
 import sys
@@ -90,6 +91,26 @@ async def test_page_waits_for_the_encoder_and_sees_the_end(server: Server, brows
         await server.api("POST", f"/streams/{stream['id']}/end")
         await page.wait_for_phase("ended", 20)
     await page.screenshot("watch-ended")
+    assert page.unexpected_errors() == []
+
+
+async def test_the_owner_learns_how_viewers_fare(server: Server, browser: Browser) -> None:
+    stream = await server.create_stream(quality="480p")
+    async with demo(server.publish_url(stream)):
+        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}")
+        await page.wait_until_playing()
+        await require_motion(page)
+        await page.page.goto("about:blank")  # who leaves before ten seconds are over tells that, too
+        experience = None
+        async with asyncio.timeout(25):
+            while experience is None:
+                await asyncio.sleep(0.5)
+                experience = (await server.api("GET", f"/streams/{stream['id']}/analytics"))["experience"]
+    assert experience["reports"] == 1
+    assert 10 < experience["startup_ms"]["median"] < 15_000
+    assert 0.1 < experience["latency_s"]["median"] <= LATENCY_S
+    assert set(experience["rungs"]) <= set(RUNGS)
+    assert sum(experience["rungs"].values()) == 1
     assert page.unexpected_errors() == []
 
 

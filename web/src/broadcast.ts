@@ -1,5 +1,6 @@
 import { ApiError, getStream, type Stream } from "./api";
 import { Player } from "./player";
+import { QoeReporter } from "./qoe";
 import { backoffMs, type PlayerStats } from "./stats";
 
 export type Phase =
@@ -57,12 +58,15 @@ export class Broadcast {
   private attempt = 0;
   private lastStats = IDLE;
   private wanted: string | null = null;
+  private readonly qoe: QoeReporter;
 
   /** @param startAt where to begin, as playlists take it; null for live. */
   constructor(
     private readonly streamId: string,
     private startAt: string | null = null,
-  ) {}
+  ) {
+    this.qoe = new QoeReporter(streamId, () => this.stats(), () => this.isPlaying());
+  }
 
   /** @returns a function that stops everything. */
   start(onChange: (state: BroadcastState) => void): () => void {
@@ -70,7 +74,9 @@ export class Broadcast {
     this.stopped = false;
     Object.defineProperty(window, "__player", { get: () => this.stats(), configurable: true });
     void this.follow();
+    const stopReports = this.qoe.start();
     return () => {
+      stopReports();
       this.stopped = true;
       this.closePlayer();
     };
@@ -159,6 +165,7 @@ export class Broadcast {
       onFailed: () => this.reconnect(),
       onEnded: () => this.end(),
     }, this.startAt);
+    this.qoe.watch(this.video);
     this.startAt = null; // whoever reconnects goes on with what is live
     this.video.addEventListener("playing", () => (this.attempt = 0), { once: true });
     this.change({ phase: "playing" });
@@ -182,6 +189,10 @@ export class Broadcast {
 
   private isOver(): boolean {
     return ["ended", "cancelled", "missing", "unsupported"].includes(this.state.phase);
+  }
+
+  private isPlaying(): boolean {
+    return this.player !== null && this.video?.paused === false;
   }
 
   private playlistUrl(): string {

@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from control_api.postgres.migration import FOLDER, bring_up_to_date, check
+from control_api.postgres.migration import FOLDER, TABLES, bring_up_to_date, check
 from media.error import ConfigError
 from tests.database import PostgresServer
 
@@ -51,6 +51,17 @@ async def test_the_files_run_by_hand(any_postgres: PostgresServer) -> None:
         assert await tables(dsn) >= BRIEF
         # The server finds the first done and does the rest.
         assert await bring_up_to_date(dsn) == NAMES[1:]
+
+
+async def test_a_later_file_run_by_hand(any_postgres: PostgresServer) -> None:
+    async with any_postgres.bare_database() as dsn:
+        for name in TABLES:
+            program, file = any_postgres.binaries / "psql", FOLDER / f"{name}.sql"
+            psql = await asyncio.create_subprocess_exec(
+                program, "-v", "ON_ERROR_STOP=1", "-d", dsn, "-f", file
+            )
+            assert await psql.wait() == 0
+        assert set(await bring_up_to_date(dsn)) == set(NAMES) - set(TABLES)
 
 
 async def test_several_servers_that_start_at_once(any_postgres: PostgresServer) -> None:

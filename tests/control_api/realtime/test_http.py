@@ -35,6 +35,14 @@ class Page:
                 if message["type"] in kinds:
                     return message["data"]
 
+    async def closed(self) -> int | None:
+        """Wait until the server hangs up; gives the close code."""
+        async with asyncio.timeout(10):
+            while (message := await self.socket.receive()).type is WSMsgType.TEXT:
+                pass
+        code: int | None = message.data if message.type is WSMsgType.CLOSE else None
+        return code
+
     async def say(self, kind: str, data: object = None, ref: object = "r") -> Any:
         """Say something and give the data of the answer."""
         await self.socket.send_json({"type": kind, "data": data, "ref": ref})
@@ -143,6 +151,38 @@ async def test_before_the_start_the_socket_waits_for_it(house: House) -> None:
         assert await ann.next("stream_status") == {"status": "live"}
 
 
+async def test_viewers_are_counted_by_their_sockets(house: House, stream_id: str) -> None:
+    async with page(house, stream_id, "ann") as ann:
+        assert ann.hello["viewer_count"] == 1
+        assert ann.hello["viewer_id"] == "ann"
+        async with page(house, stream_id) as bob, page(house, stream_id, "ann"):
+            assert await ann.next("viewer_update") == {"viewer_count": 2}
+            assert bob.hello["viewer_id"].startswith("anon-")
+            async with page(house, stream_id, viewer_id=bob.hello["viewer_id"]) as again:
+                assert again.hello["viewer_count"] == 2, "tabs of one viewer"
+        assert await ann.next("viewer_update") == {"viewer_count": 1}
+        async with page(house, stream_id, "demo") as owner:
+            assert owner.hello["viewer_count"] == 1, "the owner is not counted"
+
+
+async def test_viewers_over_http_are_told_to_sockets(house: House, stream_id: str) -> None:
+    async with page(house, stream_id, "ann") as ann:
+        await house.request("POST", f"/api/v1/streams/{stream_id}/join", "bob")
+        assert await ann.next("viewer_update") == {"viewer_count": 2}
+        await house.request("POST", f"/api/v1/streams/{stream_id}/leave", "bob")
+        assert await ann.next("viewer_update") == {"viewer_count": 1}
+
+
+async def test_the_owner_sees_how_it_goes(house: House, stream_id: str) -> None:
+    async with page(house, stream_id, "demo") as owner, page(house, stream_id, "ann") as ann:
+        house.clock.now += 10
+        await house.attendance.analytics.take_snapshots()
+        point = await owner.next("analytics")
+        assert point["viewer_count"] == 1
+        await ann.socket.send_str('{"type":"ping"}')
+        assert await ann.next("analytics", "ack") == {"ref": None, "id": None}, "it is not for everybody"
+
+
 async def test_errors_are_told_and_the_socket_stays(house: House, stream_id: str) -> None:
     house.rules.banned.add(("demo", "eve"))
     house.rules.refused["spam"] = CapacityError("Comments cannot be stored at the moment.")  # type: ignore[assignment]
@@ -198,8 +238,7 @@ async def test_who_may_not_see_it_any_more_is_hung_up_on(house: House, stream_id
     await house.request("PUT", "/api/v1/users/demo/follow", "fan")
     async with page(house, stream_id) as ann, page(house, stream_id, "fan") as fan:
         await house.request("PUT", f"/api/v1/streams/{stream_id}", "demo", json={"is_private": True})
-        message = await ann.socket.receive()
-        assert (message.type, message.data) == (WSMsgType.CLOSE, 4403)
+        assert await ann.closed() == 4403
         assert (await fan.say("comment", {"content": "still here"}))["id"]
 
 
@@ -207,8 +246,7 @@ async def test_socket_ends_with_its_token(house: House, stream_id: str) -> None:
     token = house.signer.issue("ann", ttl_s=2 - LEEWAY_S)
     async with house.client.ws_connect(f"/ws/stream/{stream_id}", params={"token": token}) as socket:
         assert (await socket.receive_json())["type"] == "welcome"
-        message = await socket.receive()
-        assert (message.type, message.data) == (WSMsgType.CLOSE, 4401)
+        assert await Page(socket, {}).closed() == 4401
 
 
 async def test_no_websocket_is_a_bad_request(house: House, stream_id: str) -> None:
@@ -219,7 +257,7 @@ async def test_no_websocket_is_a_bad_request(house: House, stream_id: str) -> No
 async def test_too_much_is_closed_with_1009(house: House, stream_id: str) -> None:
     async with page(house, stream_id, "ann") as ann:
         await ann.socket.send_str("x" * 1_000_000)
-        assert (await ann.socket.receive()).data == 1009
+        assert await ann.closed() == 1009
 
 
 async def test_flood_of_one_is_read_slowly_and_hurts_nobody(house: House, stream_id: str) -> None:
@@ -230,9 +268,7 @@ async def test_flood_of_one_is_read_slowly_and_hurts_nobody(house: House, stream
             await ann.next("ack")
         assert (await ann.next("error"))["code"] == "rate_limited"
         assert (await bob.say("comment", {"content": "hi"}))["id"]
-        while (message := await ann.socket.receive()).type is WSMsgType.TEXT:
-            pass
-        assert message.data == 1013, "whoever goes on is hung up on"
+        assert await ann.closed() == 1013, "whoever goes on is hung up on"
 
 
 async def test_who_does_not_read_is_hung_up_on_and_the_others_hear_everything(
@@ -255,16 +291,13 @@ async def test_who_does_not_read_is_hung_up_on_and_the_others_hear_everything(
                 break
         assert tally.slow == 1
         connection.transport.resume_reading()
-        while (message := await slow.socket.receive()).type is WSMsgType.TEXT:
-            pass
-        assert message.data == 1013
+        assert await slow.closed() == 1013
 
 
 async def test_server_that_stops_says_so(house: House, stream_id: str) -> None:
     async with page(house, stream_id) as ann:
         house.plane.hub.close()
-        message = await ann.socket.receive()
-        assert (message.type, message.data) == (WSMsgType.CLOSE, 1001)
+        assert await ann.closed() == 1001
     assert await closed_with(house, f"/ws/stream/{stream_id}") == 1013
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from control_api.viewer.audience import Figures, ViewerRow
+from control_api.viewer.audience import MAX_SPANS, Figures, KnownViewer, Viewer
 from control_api.viewer.presence import EXPIRY_S, KEPT_S, QUIET_S, Presence
+
+from .row import Row, add_all
 
 STREAMS, VIEWERS = ("one", "two"), ("ann", "bob", "cleo", "owner")
 BEFORE = -1e9
@@ -24,6 +27,7 @@ class Watched:
     visits: int = 0
     left_at: float | None = BEFORE
     quiet_until: float = BEFORE
+    sockets: list[Viewer] = field(default_factory=list)
 
     @property
     def is_present(self) -> bool:
@@ -44,7 +48,7 @@ class PresenceMachine(RuleBasedStateMachine):
         self.model: dict[str, dict[str, Watched]] = {stream: {} for stream in STREAMS}
         self.peaks = dict.fromkeys(STREAMS, 0)
         self.ended: set[str] = set()
-        self.stored: dict[tuple[str, str], ViewerRow] = {}
+        self.stored: dict[tuple[str, str], Row] = {}
 
     @initialize()
     def begin(self) -> None:
@@ -71,8 +75,26 @@ class PresenceMachine(RuleBasedStateMachine):
         self.presence.leave(stream, viewer, self.now)
         watched = self.model[stream].get(viewer)
         if watched is not None and watched.is_present:
-            watched.spans[-1][1] = watched.left_at = self.now
-            watched.quiet_until = self.now + QUIET_S
+            self._leave(watched)
+
+    @rule(stream=st.sampled_from(STREAMS), viewer=st.sampled_from(VIEWERS))
+    def attach(self, stream: str, viewer: str) -> None:
+        socket = self.presence.attach(stream, viewer, self.now)
+        self._sign(stream, viewer, is_join=True)
+        assert (socket is None) == (viewer == "owner" or stream in self.ended)
+        if socket is not None:
+            self.model[stream][viewer].sockets.append(socket)
+
+    @rule(stream=st.sampled_from(STREAMS), viewer=st.sampled_from(VIEWERS), has_left=st.booleans())
+    def detach(self, stream: str, viewer: str, has_left: bool) -> None:
+        watched = self.model[stream].get(viewer)
+        if watched is None or not watched.sockets:
+            return
+        self.presence.detach(watched.sockets.pop(), self.now, has_left=has_left)
+        if watched.is_present:
+            watched.spans[-1][1] = self.now
+            if has_left:
+                self._leave(watched)
 
     @rule(stream=st.sampled_from(STREAMS))
     def end(self, stream: str) -> None:
@@ -85,12 +107,14 @@ class PresenceMachine(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 10), works=st.booleans())
     def store(self, limit: int, works: bool) -> None:
-        changes = self.presence.take(limit)
-        assert len(changes.viewers) <= limit
+        changes = self.presence.unstored.take(limit)
+        assert len(changes.spans) <= limit
         if works:
-            self.stored |= {(row.stream_id, row.viewer_id): row for row in [v.row() for v in changes.viewers]}
+            add_all(self.stored, changes.spans.values())
+            uniques = {stream: sum(key[0] == stream for key in self.stored) for stream in STREAMS}
+            self.presence.unstored.settle(changes, uniques)
         else:
-            self.presence.give_back(changes)
+            self.presence.unstored.give_back(changes)
 
     @invariant()
     def figures_are_those_of_the_model(self) -> None:
@@ -106,16 +130,24 @@ class PresenceMachine(RuleBasedStateMachine):
         assert len(self.presence) == remembered
 
     def teardown(self) -> None:
-        while (changes := self.presence.take(3)).viewers:
-            self.stored |= {(row.stream_id, row.viewer_id): row for row in [v.row() for v in changes.viewers]}
+        self.presence.refresh(self.now, 0)
+        while (changes := self.presence.unstored.take(3)).spans:
+            add_all(self.stored, changes.spans.values())
         wanted = {(stream, key): watched for stream in STREAMS for key, watched in self.model[stream].items()}
         assert self.stored.keys() == wanted.keys()
         for key, watched in wanted.items():
             row = self.stored[key]
-            assert (row.visits, row.left_at) == (watched.visits, watched.left_at), key
-            assert row.watch_time_s == pytest.approx(watched.watch_time_s), key
-            assert row.last_seen_at == watched.spans[-1][1]
-            assert row.joined_at == watched.spans[0][0]
+            assert row.visits == watched.visits, key
+            assert row.left_at == (None if watched.is_present else about(watched.spans[-1][1])), key
+            assert row.watch_time_s == pytest.approx(watched.watch_time_s, abs=1e-4), key
+            assert row.last_seen_at == about(watched.spans[-1][1])
+            assert row.spans[0][0] == watched.spans[0][0]
+
+    def _leave(self, watched: Watched) -> None:
+        watched.spans[-1][1] = self.now
+        if not watched.sockets:
+            watched.left_at = self.now
+            watched.quiet_until = self.now + QUIET_S
 
     def _sign(self, stream: str, viewer: str, *, is_join: bool) -> None:
         if viewer == "owner" or stream in self.ended:
@@ -137,8 +169,14 @@ class PresenceMachine(RuleBasedStateMachine):
     def _silences(self) -> None:
         for viewers in self.model.values():
             for watched in viewers.values():
-                if watched.is_present and self.now - watched.spans[-1][1] >= EXPIRY_S:
+                if watched.is_present and watched.sockets:
+                    watched.spans[-1][1] = self.now
+                elif watched.is_present and self.now - watched.spans[-1][1] >= EXPIRY_S:
                     watched.left_at = watched.spans[-1][1]
+
+
+def about(seconds: float) -> Any:
+    return pytest.approx(seconds, abs=1e-4)
 
 
 PresenceMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
@@ -151,12 +189,14 @@ def opened(max_viewers: int = 1000) -> Presence:
     return presence
 
 
-def stored(presence: Presence) -> dict[str, ViewerRow]:
+def stored(presence: Presence, rows: dict[tuple[str, str], Row] | None = None) -> dict[str, Row]:
     """Store what there is to store, in a database that knew nothing of it."""
-    viewers = presence.take(1000).viewers
-    for viewer in viewers:
-        presence.learn(viewer, None)
-    return {viewer.key: viewer.row() for viewer in viewers}
+    rows = {} if rows is None else rows
+    changes = presence.unstored.take(1000)
+    add_all(rows, changes.spans.values())
+    uniques = {stream: sum(key[0] == stream for key in rows) for stream in STREAMS}
+    presence.unstored.settle(changes, uniques)
+    return {key: row for (_, key), row in rows.items()}
 
 
 def test_three_tabs_watch_as_long_as_one() -> None:
@@ -208,7 +248,7 @@ def test_a_clock_that_is_set_back() -> None:
     presence.seen("one", "ann", 1005)
     rows = stored(presence)
     assert rows["ann"].watch_time_s == 5
-    assert all(row.last_seen_at >= row.joined_at for row in rows.values())
+    assert all(ended >= began for row in rows.values() for began, ended in row.spans)
 
 
 def test_a_stream_that_is_not_live_counts_nobody() -> None:
@@ -218,7 +258,7 @@ def test_a_stream_that_is_not_live_counts_nobody() -> None:
     presence.leave("one", "ann", 1000)
     presence.close("one", 1000)
     assert presence.figures("one", 1000) is None
-    assert presence.take(10).viewers == []
+    assert presence.unstored.take(10).spans == {}
 
 
 def test_figures_of_an_ended_stream_stay_for_a_while() -> None:
@@ -249,30 +289,67 @@ def test_memory_is_bounded_and_those_who_were_forgotten_are_counted_once() -> No
         presence.leave("one", key, 1000)
     presence.join("one", "dan", 1001)
     assert presence.figures("one", 1001) == Figures(0, 1, 3)  # nobody is stored, so nobody makes room
-    rows = stored(presence)
+    rows: dict[tuple[str, str], Row] = {}
+    stored(presence, rows)
     presence.join("one", "dan", 1001)
     assert presence.figures("one", 1001) == Figures(1, 1, 4)
     presence.join("one", "ann", 1002)  # who was forgotten, and looks new until the database has been asked
     assert len(presence) == 3
-    viewers = presence.take(10).viewers
-    for viewer in viewers:
-        presence.learn(viewer, rows.get(viewer.key))
+    assert presence.figures("one", 1002) == Figures(2, 2, 5)
+    ann = stored(presence, rows)["ann"]
     assert presence.figures("one", 1002) == Figures(2, 2, 4)
-    ann = next(viewer for viewer in viewers if viewer.key == "ann").row()
-    assert (ann.visits, ann.joined_at) == (2, 1000)
+    assert ann.visits == 2
 
 
 def test_recalled_viewers_are_absent_and_known() -> None:
     presence = Presence(max_viewers=2)
     presence.open("one", "owner", peak=7, unique=3)
     for key in ("ann", "bob", "cleo"):
-        presence.recall(ViewerRow("one", key, 900, 990, None, 2, 50))
-    presence.recall(ViewerRow("elsewhere", "ann", 900, 990, None, 2, 50))
+        presence.recall(KnownViewer("one", key, 990))
+    presence.recall(KnownViewer("elsewhere", "ann", 990))
     assert len(presence) == 2
     assert presence.figures("one", 1000) == Figures(0, 7, 3)
     presence.seen("one", "ann", 1000)  # it was the server that was away
     assert presence.figures("one", 1000) == Figures(1, 7, 3)
     presence.join("one", "bob", 1001)
-    rows = stored(presence)
-    assert (rows["ann"].visits, rows["ann"].watch_time_s, rows["ann"].joined_at) == (2, 60, 900)
-    assert (rows["bob"].visits, rows["bob"].watch_time_s) == (3, 50)
+    rows = {("one", key): Row([(900, 990)], visits=2) for key in ("ann", "bob", "cleo")}
+    after = stored(presence, rows)
+    assert (after["ann"].visits, after["ann"].watch_time_s) == (2, 100)
+    assert (after["bob"].visits, after["bob"].watch_time_s) == (3, 90)
+
+
+def test_a_leave_while_a_socket_is_open_is_none() -> None:
+    presence = opened()
+    socket = presence.attach("one", "ann", 1000)
+    assert socket is not None
+    presence.leave("one", "ann", 1010)
+    assert presence.figures("one", 1100) == Figures(1, 1, 1)
+    presence.detach(socket, 1100, has_left=True)
+    presence.seen("one", "ann", 1101)  # what its player had asked for
+    assert presence.figures("one", 1101) == Figures(0, 1, 1)
+    row = stored(presence)["ann"]
+    assert (row.watch_time_s, row.visits, row.left_at) == (100, 1, 1100)
+
+
+def test_a_connection_that_was_lost_is_silence_from_then_on() -> None:
+    presence = opened()
+    socket = presence.attach("one", "ann", 1000)
+    assert socket is not None
+    presence.detach(socket, 1025, has_left=False)
+    assert presence.figures("one", 1054.9) == Figures(1, 1, 1)
+    assert presence.figures("one", 1055) == Figures(0, 1, 1)
+    assert stored(presence)["ann"].watch_time_s == 25
+
+
+def test_coming_and_going_while_nothing_can_be_stored_takes_bounded_memory() -> None:
+    presence = opened()
+    for number in range(100):
+        presence.join("one", "ann", 1000 + 60 * number)
+        presence.leave("one", "ann", 1010 + 60 * number)
+    changes = presence.unstored.take(10)
+    [spans] = changes.spans.values()
+    assert len(spans) == MAX_SPANS + 1
+    presence.unstored.give_back(changes)
+    row = stored(presence)["ann"]
+    assert row.watch_time_s == 1000
+    assert row.left_at == 1000 + 60 * 99 + 10

@@ -222,12 +222,11 @@ async def test_writing_again_what_may_have_been_written_does_no_harm(node: Node)
     stream = await node.live()
     await node.join(stream, ALICE)
     table = ViewerTable(node.database)
-    taken = node.viewers._presence.take(10)
-    await table.write(taken.viewers, taken.audiences)
+    unstored = node.viewers._presence.unstored
+    taken = unstored.take(10)
+    await table.write(taken, node.viewers._counts([stream.id]))
     before = await node.rows(stream)
-    for viewer in taken.viewers:
-        viewer.has_past = True  # the look-up was answered, the answer to the write was lost
-    node.viewers._presence.give_back(taken)
+    unstored.give_back(taken)  # the answer was lost
     await node.viewers.store_all()
     assert await node.rows(stream) == before
     assert await node.stored(stream) == Figures(1, 1, 1)
@@ -269,6 +268,152 @@ async def test_while_the_block_runs_it_is_stored_by_itself(node: Node) -> None:
         other = await node.live()
         await attendance.viewers.join(other.id, BOB, None)
     assert (await node.rows(other)).keys() == {user_key("bob")}
+
+
+async def test_watchers_hear_of_each_change_once(node: Node) -> None:
+    stream, heard = await node.live(), list[str]()
+
+    def fail(stream_id: str) -> None:
+        raise ValueError(stream_id)
+
+    node.viewers.watch(fail)
+    node.viewers.watch(heard.append)
+    await node.join(stream, ALICE)
+    assert heard == [stream.id]
+    await node.join(stream, ALICE)
+    node.viewers.seen(stream.id, "alice")
+    await node.join(stream, OWNER)
+    assert heard == [stream.id]
+    node.viewers.seen(stream.id, "bob")
+    await node.viewers.leave(stream.id, BOB, None)
+    assert heard == [stream.id] * 3
+    node.clock.now += EXPIRY_S
+    await node.viewers.look()
+    await node.viewers.look()
+    assert heard == [stream.id] * 4
+    await node.join(stream, ALICE, BOB)
+    await node.streams.end(stream.id, "owner")
+    assert heard == [stream.id] * 7
+
+
+async def test_who_is_silent_is_missed_without_anybody_asking(node: Node) -> None:
+    heard = list[Figures]()
+    async with attending(node.streams, node.database, SECRET, node.clock) as attendance:
+        stream = await node.live()
+        attendance.viewers.watch(lambda stream_id: heard.append(attendance.viewers.live_figures()[stream_id]))
+        await attendance.viewers.join(stream.id, ALICE, None)
+        node.clock.now += EXPIRY_S
+        async with asyncio.timeout(10):
+            while len(heard) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    assert heard == [Figures(1, 1, 1), Figures(0, 1, 1)]
+
+
+async def test_a_socket_is_presence(node: Node) -> None:
+    stream = await node.live()
+    one = await node.viewers.attend(stream.id, ALICE, None)
+    other = await node.viewers.attend(stream.id, ALICE, None)
+    guest = await node.viewers.attend(stream.id, None, None)
+    owner = await node.viewers.attend(stream.id, OWNER, None)
+    assert one.admission.viewer_id == "alice"
+    assert one.admission.figures == Figures(1, 1, 1)
+    assert guest.admission.viewer_id.startswith("anon-")
+    assert owner.admission.figures == Figures(2, 2, 2)
+    for _ in range(20):  # beside the socket there are players, and other pages
+        node.clock.now += 6
+        node.viewers.seen(stream.id, "alice")
+    await node.join(stream, ALICE)
+    assert await node.viewers.leave(stream.id, ALICE, None) == Figures(2, 2, 2)
+    node.clock.now += 100
+    await node.viewers.store_all()
+    rows = await node.rows(stream)
+    assert rows[user_key("alice")]["watch_time_s"] == 220.0
+    assert rows[guest.admission.viewer_id]["watch_time_s"] == 220.0
+    assert node.viewers.unstored_time_s(stream.id) == 0.0
+    one.close(has_left=True)
+    one.close(has_left=True)
+    owner.close(has_left=True)
+    guest.close(has_left=False)
+    assert node.viewers.figures(stream) == Figures(2, 2, 2)
+    node.clock.now += 10
+    other.close(has_left=True)
+    assert node.viewers.figures(stream) == Figures(1, 2, 2)
+    node.clock.now += EXPIRY_S - 10
+    await node.viewers.store_all()
+    assert node.viewers.figures(stream) == Figures(0, 2, 2)
+    rows = await node.rows(stream)
+    alice, gone = rows[user_key("alice")], rows[guest.admission.viewer_id]
+    assert (alice["watch_time_s"], alice["visits"]) == (230.0, 1)
+    assert (gone["watch_time_s"], gone["visits"]) == (220.0, 1)
+
+
+async def test_a_connection_that_comes_back_is_the_same_visit(node: Node) -> None:
+    stream = await node.live()
+    socket = await node.viewers.attend(stream.id, ALICE, None)
+    node.clock.now += 10
+    socket.close(has_left=False)
+    node.clock.now += 29
+    socket = await node.viewers.attend(stream.id, ALICE, None)
+    node.clock.now += 1
+    socket.close(has_left=True)
+    await node.viewers.store_all()
+    alice = (await node.rows(stream))[user_key("alice")]
+    assert (alice["watch_time_s"], alice["visits"]) == (40.0, 1)
+
+
+async def test_waiting_for_a_stream_is_not_watching_it(node: Node) -> None:
+    stream = await node.streams.create("owner", {"title": "x"})
+    waiting = await node.viewers.attend(stream.id, ALICE, None)
+    gone = await node.viewers.attend(stream.id, BOB, None)
+    assert waiting.admission.figures == Figures(0, 0, 0)
+    node.clock.now += 100
+    gone.close(has_left=True)
+    await node.streams.start(stream.id)
+    assert node.viewers.figures(stream) == Figures(1, 1, 1)
+    node.clock.now += 50
+    ended = await node.streams.end(stream.id, "owner")
+    node.clock.now += 50
+    waiting.close(has_left=True)
+    late = await node.viewers.attend(stream.id, BOB, None)
+    assert late.admission.figures == node.viewers.figures(ended) == Figures(0, 1, 1)
+    late.close(has_left=True)
+    await node.viewers.store_all()
+    rows = await node.rows(stream)
+    assert {key: row["watch_time_s"] for key, row in rows.items()} == {user_key("alice"): 50.0}
+
+
+async def test_waiting_for_a_stream_that_another_node_starts(node: Node, database: Database) -> None:
+    stream = await node.streams.create("owner", {"title": "x"})
+    await node.viewers.attend(stream.id, ALICE, None)
+    elsewhere = await open_node(database, node.clock)
+    await elsewhere.streams.start(stream.id)
+    await node.viewers.find_live()
+    assert node.viewers.figures(stream) == Figures(1, 1, 1)
+
+
+async def test_private_streams_are_attended_by_those_who_may_see_them(node: Node) -> None:
+    stream = await node.live(is_private=True)
+    with pytest.raises(StreamError, match="no such stream"):
+        await node.viewers.attend(stream.id, ALICE, None)
+
+
+async def test_a_viewer_of_two_nodes_watches_once(node: Node, database: Database) -> None:
+    """Without a common memory both count, but what is stored is true."""
+    stream = await node.live()
+    other = await open_node(database, node.clock)
+    await node.join(stream, ALICE)
+    for second in range(60):
+        node.clock.now += 1
+        (node if second % 10 < 5 else other).viewers.seen(stream.id, "alice")
+        if second % 7 == 0:
+            await other.viewers.store_all()
+        if second % 11 == 0:
+            await node.viewers.store_all()
+    await node.viewers.leave(stream.id, ALICE, None)
+    await other.viewers.store_all()
+    await node.viewers.store_all()
+    alice = (await node.rows(stream))[user_key("alice")]
+    assert (alice["watch_time_s"], alice["visits"], alice["left_at"]) == (60.0, 1, at(node.clock.now))
 
 
 @pytest.mark.timeout(60)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import uuid_utils
 
+from control_api.analytics.model import AnalyticsPoint
+from control_api.analytics.service import MAX_POINTS
 from control_api.postgres.analytics_table import AnalyticsTable
 from control_api.postgres.database import Database
-from control_api.viewer.analytics import MAX_POINTS
 
 from ..conftest import HEALTH, NOW, House
 from ..viewer.test_http import STREAMS, go_live, post, refusal
@@ -53,7 +54,7 @@ def streams_tell_the_same_time(house: House, monkeypatch: pytest.MonkeyPatch) ->
 
 async def test_nobody_ever_watched(house: House) -> None:
     stream = await house.create()
-    empty = {
+    empty: dict[str, Any] = {
         "total_views": 0,
         "peak_viewers": 0,
         "unique_viewers": 0,
@@ -63,6 +64,9 @@ async def test_nobody_ever_watched(house: House) -> None:
         "comments_count": 0,
         "reactions_count": 0,
         "engagement_rate": 0.0,
+        "experience": None,
+        "retention": [],
+        "highlights": [],
         "series": [],
     }
     assert await report(house, stream) == empty
@@ -94,15 +98,21 @@ async def test_totals(house: House, database: Database) -> None:
         "comments_count": 4,
         "reactions_count": 1,
         "engagement_rate": 0.5,
+        "experience": None,
+        "retention": [{"after_s": 0.0, "share": 1.0, "share_of_early": 1.0}],
+        "highlights": [],
     }
     assert now == {
         "at": (NOW + timedelta(seconds=30)).isoformat().replace("+00:00", "Z"),
         "viewer_count": 1,
+        "average_viewers": 1.0,
         "unique_viewers": 2,
         "comments_count": 4,
         "reactions_count": 1,
         "bitrate_bps": HEALTH["bitrate_bps"],
         "fps": HEALTH["fps"],
+        "rungs": ["1080p", "720p"],
+        "experience": None,
     }
     house.clock.now += 10
     await house.request("POST", f"{STREAMS}/{stream['id']}/end", "demo")
@@ -129,19 +139,29 @@ async def test_snapshots_are_taken_of_what_is_live(house: House, database: Datab
     await house.request("POST", f"{STREAMS}/{over['id']}/end", "demo")
     await database.execute("DELETE FROM stream_analytics")  # of the work that goes on by itself
     house.clock.now += 10
+    told: list[tuple[str, AnalyticsPoint]] = []
+    house.attendance.analytics.watch(lambda stream_id, point: told.append((stream_id, point)))
     await house.attendance.analytics.take_snapshots()
     await house.attendance.analytics.take_snapshots()  # another one at the same moment is no other
     [row] = await database.fetch("SELECT * FROM stream_analytics")
     assert dict(row) == {
         "stream_id": live["id"],
         "at": NOW + timedelta(seconds=10),
+        "span_s": 10,
+        "snapshots": 1,
         "viewer_count": 1,
+        "viewer_sum": 1,
         "unique_viewers": 1,
         "comments_count": 0,
         "reactions_count": 1,
         "bitrate_bps": HEALTH["bitrate_bps"],
         "fps": pytest.approx(HEALTH["fps"], rel=1e-6),
+        "signals": 1,
+        "rungs": ["1080p", "720p"],
+        "experience": {},
     }
+    [(stream_id, point)] = told
+    assert (stream_id, point.at, point.viewer_count) == (live["id"], NOW + timedelta(seconds=10), 1)
     assert [point["viewer_count"] for point in (await report(house, live))["series"]] == [1, 1]
     assert (await report(house, over))["series"] == []
 
@@ -161,7 +181,7 @@ async def test_a_series_is_thinned_evenly(house: House, database: Database, coun
     await database.execute("DELETE FROM stream_analytics")
     await database.execute(SNAPSHOTS, stream["id"], NOW, count)
     rows = await AnalyticsTable(database).series(stream["id"], MAX_POINTS)
-    taken = [row["viewer_count"] for row in rows]
+    taken = [row.viewer_count for row in rows]
     assert len(taken) == min(count, MAX_POINTS)
     assert taken == sorted(set(taken))
     assert taken[-1:] == ([count] if count else [])
