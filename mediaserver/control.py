@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from socket import gethostname
 from typing import TYPE_CHECKING
 
 from control_api.chat.service import ChatService
@@ -25,7 +27,7 @@ from control_api.postgres.moderation_table import ModerationTable
 from control_api.postgres.reaction_table import ReactionTable
 from control_api.postgres.store import PostgresStore
 from control_api.postgres.webhook_table import WebhookTable
-from control_api.realtime.bus import LocalBus
+from control_api.realtime.bus import Bus, LocalBus
 from control_api.realtime.hub import Hub
 from control_api.stream.cached_store import CachedStore
 from control_api.stream.pending_end import PendingEnds
@@ -38,6 +40,7 @@ from control_api.user.expiry import PersonalData
 from control_api.user.record import UserService
 from control_api.user.social_graph_port import SocialGraph
 from control_api.viewer.attendance import attending
+from control_api.viewer.shared import SharedPresence
 from mediaserver.config import Settings
 from mediaserver.postgres import EmbeddedPostgres
 from mediaserver.secret import key_secret
@@ -75,6 +78,7 @@ async def open_control_plane(
         is_elsewhere = bool(settings.social_graph_grpc_url)
         graph = _open_graph(settings) if is_elsewhere else tables
         stack.push_async_callback(graph.close)
+        bus, shared = await _open_cluster(settings, stack)
         service = StreamService(
             store,
             graph,
@@ -96,8 +100,10 @@ async def open_control_plane(
                 now=utc_now,
             )
         )
-        attendance = await stack.enter_async_context(attending(service, database, secret))
-        hub = Hub(service, chat, attendance, LocalBus())
+        attendance = await stack.enter_async_context(
+            attending(service, database, secret, shared=shared, bus=bus)
+        )
+        hub = Hub(service, chat, attendance, bus)
         await stack.enter_async_context(hub.checking)
         idempotency = Idempotency(IdempotencyTable(database, box))
         await stack.enter_async_context(Chore("schedule", Schedule(service, store, utc_now).work, SCHEDULE_S))
@@ -124,6 +130,18 @@ def _open_graph(settings: Settings) -> SocialGraph:
     from control_api.user.social_graph import GrpcSocialGraph  # noqa: PLC0415 gRPC takes long to load
 
     return GrpcSocialGraph(settings.social_graph_grpc_url)
+
+
+async def _open_cluster(settings: Settings, stack: AsyncExitStack) -> tuple[Bus, SharedPresence | None]:
+    """Reach the other nodes; a server without Redis is alone."""
+    if not (url := settings.redis_url.get_secret_value()):
+        return LocalBus(), None
+    from control_api.realtime.redis_bus import redis_bus  # noqa: PLC0415 Redis takes long to load
+    from control_api.viewer.redis_presence import redis_presence  # noqa: PLC0415 likewise
+
+    node = f"{gethostname()}-{secrets.token_hex(4)}"
+    bus = await stack.enter_async_context(redis_bus(url, node))
+    return bus, await stack.enter_async_context(redis_presence(url, node))
 
 
 async def _open_redis(settings: Settings, stack: AsyncExitStack) -> RedisStreams | None:
