@@ -32,6 +32,9 @@ MAX_CONNECTIONS = 6
 COMMAND_TIMEOUT_S = 5.0
 """No query here takes a tenth of it; what takes longer waits for a database that hangs."""
 
+TRIES = 3
+"""Of a statement that two others wait for in a circle: PostgreSQL ends one of them, and it has done nothing yet."""
+
 PROBE_TIMEOUT_S = 1.0
 PROBE_INTERVAL_S = 0.5
 RETRY_AFTER_S = 2.0
@@ -118,6 +121,12 @@ class Database:
         Raises:
             CapacityError: the database does not answer; so do all the others here.
         """
+        for _ in range(TRIES - 1):
+            with suppress(asyncpg.DeadlockDetectedError):
+                return await self._fetch(sql, *args)
+        return await self._fetch(sql, *args)
+
+    async def _fetch(self, sql: str, *args: object) -> list[Record]:
         async with self.connection() as connection:
             return await connection.fetch(sql, *args)
 

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from control_api.chat.store import Reaction, ReactionCounts, ReactionType
 from control_api.postgres.database import Database
 
-# In the order of the primary key, since servers write batches at the same time.
+# Streams are locked first, in the order of their ids, as comments do it: new reactions are counted there. Reactions
+# come in the order of the primary key, since servers write batches at the same time.
 PUT = (
+    "WITH locked AS (SELECT id FROM live_streams WHERE id = ANY ($1::uuid[]) AND status = 'live' "
+    "ORDER BY id FOR NO KEY UPDATE) "
     "INSERT INTO stream_reactions (stream_id, user_id, type) "
     "SELECT stream_id, new.user_id, type FROM unnest($1::uuid[], $2::text[], $3::text[]) "
-    "AS new (stream_id, user_id, type) JOIN live_streams ON live_streams.id = stream_id AND status = 'live' "
+    "AS new (stream_id, user_id, type) JOIN locked ON locked.id = stream_id "
     "ORDER BY stream_id, new.user_id "
     "ON CONFLICT (stream_id, user_id) DO UPDATE SET type = excluded.type, changed_at = now() RETURNING stream_id"
 )

@@ -82,10 +82,11 @@ class RawSocket:
         return said
 
     async def ended(self, seconds: float = PATIENCE_S) -> int | None:
-        """Read until the connection is over; returns the code it was closed with, None without a close frame."""
+        """Read until the connection is over, and answer a close; returns its code, None without a close frame."""
         async with asyncio.timeout(seconds):
-            while await self.frame(seconds) is not None:
-                pass
+            while (found := await self.frame(seconds)) is not None:
+                if found.opcode == CLOSE:
+                    self.send(Frame(CLOSE, found.payload[:2]))
         return self.close_code
 
 

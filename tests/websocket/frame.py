@@ -81,7 +81,9 @@ class FrameReader:
         if len(self._waiting) < 2:
             return None
         first, second = self._waiting[:2]
-        assert not first & 0x70, "a reserved bit is set and no extension was agreed on"
+        assert not first & 0x70, (
+            f"a reserved bit is set, or this is no frame: {bytes(self._waiting[:1000])!r}"
+        )
         assert not second & 0x80, "a server must not mask"
         opcode, size, begin = first & 0x0F, second & 0x7F, 2
         assert opcode in (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG), opcode
