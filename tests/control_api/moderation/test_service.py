@@ -504,7 +504,7 @@ async def test_what_is_changed_reaches_another_node_over_redis(
         assert await other.refusal(show) is None
         await node.service.ban(show, OWNER, "eve")
         async with asyncio.timeout(10):
-            while await other.refusal(show) is None:  # its clock stands still
+            while await other.refusal(show) is None:  # noqa: ASYNC110 its clock stands still
                 await asyncio.sleep(0.005)
         for each in (node, other):
             each.service.close()
