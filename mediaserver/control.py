@@ -118,6 +118,7 @@ async def open_control_plane(
             erasure=UserErasure(service, attendance.viewers, ErasureTable(database), chat.tell, secret),
             chat=chat,
             hub=hub,
+            bus=bus,
             verifier=_open_verifier(settings, secret, stack),
             announcements=announcements,
             attendance=attendance,

@@ -69,8 +69,3 @@ END
 $$;
 
 -- migrate: rollback
-
-DROP FUNCTION add_watched;
-DROP FUNCTION seconds_of;
-ALTER TABLE live_streams DROP COLUMN viewer_count_version;
-ALTER TABLE stream_viewers DROP COLUMN watched, DROP COLUMN folded_until, DROP COLUMN is_visit;

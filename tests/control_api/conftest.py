@@ -236,6 +236,7 @@ async def house(
         attending(service, database, SECRET, clock, snapshot_look_s=3600) as attendance,
     ):
         app = web.Application(middlewares=[problem_middleware, host_middleware(())])
+        bus = LocalBus()
         plane = ControlPlane(
             streams=service,
             users=UserService(store),
@@ -243,7 +244,8 @@ async def house(
             chat=chat,
             moderation=ModerationService(ModerationTable(database), service, store, now=lambda: NOW),
             attendance=attendance,
-            hub=Hub(service, chat, attendance, LocalBus()),
+            hub=Hub(service, chat, attendance, bus),
+            bus=bus,
             announcements=announcements,
             verifier=signer,
             idempotency=Idempotency(IdempotencyTable(database, KeyBox(SECRET))),
