@@ -13,6 +13,11 @@ from control_api.stream.record import Status
 Quality = Literal["144p", "240p", "360p", "480p", "720p", "1080p", "1440p", "2160p"]
 
 
+def whole(number: object) -> object:
+    """Take 5.0 for 5: JSON has one kind of number."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 def _one_line(text: str) -> str:
     if any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in text):
         raise ValueError("must not hold control characters")

@@ -10,6 +10,7 @@ from control_api.idempotency import Idempotency
 from control_api.moderation.service import ModerationService
 from control_api.postgres.audit_table import AuditTable
 from control_api.postgres.database import Database
+from control_api.realtime.bus import Bus
 from control_api.realtime.hub import Hub
 from control_api.stream.service import StreamService
 from control_api.token.access import TokenVerifier
@@ -31,6 +32,8 @@ class ControlPlane:
     """Who watches."""
     hub: Hub
     """Whoever has a socket open, and what they are told."""
+    bus: Bus
+    """To the other nodes."""
     announcements: Announcements
     """Whom to tell what has happened."""
     verifier: TokenVerifier

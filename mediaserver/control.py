@@ -86,7 +86,9 @@ async def open_control_plane(
             min_followers=settings.min_followers_to_stream,
             is_graph_elsewhere=is_elsewhere,
         )
-        moderation = ModerationService(ModerationTable(database), service, graph)
+        moderation = ModerationService(ModerationTable(database), service, graph, bus=bus)
+        await moderation.open()
+        stack.callback(moderation.close)
         chat = ChatService(service, CommentTable(database), ReactionTable(database), moderation)
         stack.push_async_callback(chat.drain)
         announcements = await stack.enter_async_context(
@@ -116,6 +118,7 @@ async def open_control_plane(
             erasure=UserErasure(service, attendance.viewers, ErasureTable(database), chat.tell, secret),
             chat=chat,
             hub=hub,
+            bus=bus,
             verifier=_open_verifier(settings, secret, stack),
             announcements=announcements,
             attendance=attendance,

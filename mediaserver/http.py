@@ -97,7 +97,9 @@ def _make_application(
     application.add_routes(picture_http.routes(stage, stage.config))
     application.add_routes(dash_http.routes(stage, stage.config))
     application.add_routes(hls_http.routes(stage, stage.config, rendered))
-    application.add_routes(metrics.routes(stage, settings.metrics_token, hot.answered, control.hub.tally))
+    application.add_routes(
+        metrics.routes(stage, settings.metrics_token, hot.answered, control.hub.tally, control.bus)
+    )
     application.add_routes(pages.routes())
 
     async def hang_up(_: web.Application) -> None:

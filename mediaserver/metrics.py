@@ -14,6 +14,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from control_api.problem import problem_response
+from control_api.realtime.bus import Bus
 from control_api.realtime.tally import Tally
 from mediaserver.live.stage import Stage
 
@@ -26,7 +27,9 @@ STATES = ("copied", "encoded", "dormant", "shed", "idle", "slate")
 Sample = tuple[Mapping[str, str], float]
 
 
-def routes(stage: Stage, token: SecretStr, answered: Mapping[str, int], sockets: Tally) -> list[web.RouteDef]:
+def routes(
+    stage: Stage, token: SecretStr, answered: Mapping[str, int], sockets: Tally, bus: Bus
+) -> list[web.RouteDef]:
     """Make the route.
 
     Args:
@@ -34,6 +37,7 @@ def routes(stage: Stage, token: SecretStr, answered: Mapping[str, int], sockets:
         token: that a request has to bring; empty: anybody may ask.
         answered: requests for HLS by what they asked for, as far as they took the short way.
         sockets: what is counted of WebSockets.
+        bus: to the other nodes.
     """
 
     async def answer(request: web.Request) -> web.Response:
@@ -41,7 +45,8 @@ def routes(stage: Stage, token: SecretStr, answered: Mapping[str, int], sockets:
             headers = {"WWW-Authenticate": 'Bearer realm="metrics"'}
             return problem_response(401, "no_token", "The metrics take METRICS_TOKEN.", headers=headers)
         return web.Response(
-            body=render(stage, answered, sockets).encode(), headers=NO_STORE | {"Content-Type": CONTENT_TYPE}
+            body=render(stage, answered, sockets, bus).encode(),
+            headers=NO_STORE | {"Content-Type": CONTENT_TYPE},
         )
 
     return [web.get("/metrics", answer)]
@@ -62,9 +67,14 @@ def paths() -> dict[str, dict[str, Any]]:
     }
 
 
-def render(stage: Stage, answered: Mapping[str, int], sockets: Tally) -> str:
+def render(stage: Stage, answered: Mapping[str, int], sockets: Tally, bus: Bus) -> str:
     """Write everything that is known now."""
-    return "".join([*_lines(stage), *_delivery(stage, answered), *_sockets(sockets)])
+    return "".join([*_lines(stage), *_delivery(stage, answered), *_sockets(sockets), *_bus(bus)])
+
+
+def _bus(bus: Bus) -> Iterator[str]:
+    text = "1 while other nodes are reached, or while there are none."
+    yield from _family("bus_connected", text, [({}, float(bus.is_connected))])
 
 
 def _sockets(tally: Tally) -> Iterator[str]:

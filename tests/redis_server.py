@@ -72,34 +72,57 @@ class RedisServer:
         return ["--port", "0"]
 
     def _is_ready(self) -> bool:
-        return self._socket.exists()
+        try:
+            with self.client() as redis:
+                return bool(redis.ping())
+        except (RedisError, OSError):
+            return False
 
 
 class RedisCluster(RedisServer):
-    """A cluster whose one node has all slots, on a port of loopback."""
+    """A node of a cluster, on a port of loopback: the only one, unless it is given fewer slots than there are.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where its files are.
+        slots: its first and its last.
+    """
+
+    def __init__(self, folder: Path, slots: tuple[int, int] = (0, 16383)) -> None:
         super().__init__(folder)
         self._folder = folder
-        self._port = _free_port()
+        self.slots = slots
+        self.port = _free_port()
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self._port}"
+        return f"redis://127.0.0.1:{self.port}"
+
+    def meet(self, other: RedisCluster) -> None:
+        """Make one cluster of two nodes."""
+        self.ask("CLUSTER MEET", "127.0.0.1", other.port)
+
+    def ask(self, *command: str | bytes | int) -> object:
+        """Ask this node, wherever the answer would be."""
+        with self.client() as redis:
+            return redis.execute_command(*command)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all slots are served, as far as this node knows."""
+        return "'cluster_state': 'ok'" in str(self.ask("CLUSTER INFO"))
 
     def start(self) -> None:
         (self._folder / "nodes.conf").unlink(missing_ok=True)
         super().start()
 
     def _options(self) -> list[str]:
-        return ["--port", str(self._port), "--bind", "127.0.0.1", "--cluster-enabled", "yes"]
+        return ["--port", str(self.port), "--bind", "127.0.0.1", "--cluster-enabled", "yes"]
 
     def _is_ready(self) -> bool:
         try:
-            with self.client() as redis:
-                if not redis.execute_command("CLUSTER SLOTS"):
-                    redis.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
-                return "'cluster_state': 'ok'" in str(redis.execute_command("CLUSTER INFO"))
+            if not self.ask("CLUSTER SLOTS"):
+                self.ask("CLUSTER ADDSLOTSRANGE", *self.slots)
+            return self.is_whole or self.slots != (0, 16383)
         except (RedisError, OSError):
             return False
 

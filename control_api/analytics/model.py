@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from control_api.model import Request
+from control_api.model import Request, whole
 from control_api.stream.playback import MAX_TOKEN
 from control_api.viewer.viewer_id import MAX_VIEWER_ID
 
@@ -40,7 +41,7 @@ class ExperienceReport(Request):
     rung: str | None = Field(
         None, pattern=r"^[A-Za-z0-9-]{1,24}$", description="What is shown, such as `720p`."
     )
-    stalls: int = Field(
+    stalls: Annotated[int, BeforeValidator(whole)] = Field(
         0, ge=0, le=1_000_000, description="How often playback ran dry since the last report."
     )
     stalled_s: float = Field(0, ge=0, le=MAX_NUMBER, description="For how long in sum.")

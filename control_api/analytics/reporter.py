@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from control_api.analytics.experience import Counts, Report
 from control_api.analytics.intake import Intake
@@ -92,10 +93,12 @@ class Reporters:
         """Find the stream and the key of who sends a report, None of somebody who proves nothing."""
         if identity is None and report.token is not None:
             stream = await self._service.find(stream_id)
-            if stream is None:
-                raise StreamError("not_found", "There is no such stream.")
-            named = self._playback.verify(stream.id, stream.playback_salt, report.token, self._clock())
-            return stream, self._ids.key_of(named)
+            if stream is not None:
+                with suppress(StreamError):  # a token that has expired is as good as none
+                    named = self._playback.verify(
+                        stream.id, stream.playback_salt, report.token, self._clock()
+                    )
+                    return stream, self._ids.key_of(named)
         stream = await self._service.visible(stream_id, identity)
         if identity is not None:
             return stream, user_key(identity.user_id)

@@ -60,7 +60,8 @@ class ChatRoutes:
     async def comment(self, call: Call) -> web.Response:
         """POST /api/v1/streams/{id}/comments."""
         body = await call.body(CommentCreation)
-        return json_answer(_answer(await self._chat.comment(call.stream_id, call.user, body.content)), 201)
+        comment = await self._chat.comment(call.stream_id, call.user, body.content, address=call.address)
+        return json_answer(_answer(comment), 201)
 
     async def list_comments(self, call: Call) -> web.Response:
         """GET /api/v1/streams/{id}/comments."""
@@ -92,7 +93,7 @@ class ChatRoutes:
     async def react(self, call: Call) -> web.Response:
         """POST /api/v1/streams/{id}/reactions."""
         body = await call.body(ReactionCreation)
-        counts = await self._chat.react(call.stream_id, call.user, body.type)
+        counts = await self._chat.react(call.stream_id, call.user, body.type, address=call.address)
         answer = ReactionAnswer(type=body.type, counts=dict(counts), reactions_count=sum(counts.values()))
         return json_answer(answer)
 

@@ -41,3 +41,7 @@ class ChatRules(Protocol):
             media.error.CapacityError: that cannot be known at the moment.
         """
         ...
+
+    def give_back(self, stream: Stream, author: Identity) -> None:
+        """Take note that the comment of an author that was allowed last could not be stored."""
+        ...

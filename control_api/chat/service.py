@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import TypeVar
 
 import uuid_utils
 
@@ -19,6 +17,15 @@ from control_api.chat.event import (
     CommentUnpinned,
     ReactionChanged,
 )
+from control_api.chat.past import ChatPast
+from control_api.chat.rate import (
+    MAX_COMMENTS,
+    MAX_COMMENTS_OF_ADDRESS,
+    MAX_REACTIONS,
+    MAX_REACTIONS_OF_ADDRESS,
+    ChatRate,
+)
+from control_api.chat.refusal import NOT_LIVE, accepted, no_comment, writing
 from control_api.chat.rules_port import ChatRules
 from control_api.chat.store import (
     Comment,
@@ -29,39 +36,12 @@ from control_api.chat.store import (
     ReactionStore,
     ReactionType,
 )
-from control_api.rate import RateLimit
 from control_api.stream.catalogue import Catalogue
 from control_api.stream.record import Identity, Status, Stream
-from media.error import StreamError
-
-RATE_WINDOW_S = 10.0
-MAX_COMMENTS = 5
-MAX_REACTIONS = 10
-"""Of one user to one stream in any window of that length."""
-
-NOT_LIVE = {
-    Status.CREATED: "The stream has not been started: its chat opens with it.",
-    Status.SCHEDULED: "The stream has not been started: its chat opens with it.",
-    Status.LIVE: "The stream has just ended, and its chat with it.",
-    Status.ENDED: "The stream has ended, and its chat with it.",
-    Status.CANCELLED: "The stream was cancelled: it has no chat.",
-}
-"""Why nothing can be said, by what the stream was when that was looked up."""
+from media.error import CapacityError, StreamError
 
 
-Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """A piece of what was said, the newest last."""
-
-    comments: Sequence[Comment]
-    pinned: Comment | None
-    has_older: bool
-
-
-class ChatService:
+class ChatService(ChatPast):
     """Takes comments and reactions of live streams, and moderates what was said.
 
     What comes at the same time is written together; whoever waits has it acknowledged when it is durable.
@@ -83,13 +63,12 @@ class ChatService:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._streams = streams
-        self._comments = comments
+        super().__init__(streams, comments)
         self._reactions = reactions
         self._rules = rules
         self._clock = clock
-        self._comment_rate = RateLimit("comments", MAX_COMMENTS, RATE_WINDOW_S)
-        self._reaction_rate = RateLimit("reactions", MAX_REACTIONS, RATE_WINDOW_S)
+        self._comment_rate = ChatRate("comments", MAX_COMMENTS, MAX_COMMENTS_OF_ADDRESS)
+        self._reaction_rate = ChatRate("reactions", MAX_REACTIONS, MAX_REACTIONS_OF_ADDRESS)
         self._new_comments = Batcher(self._write_comments)
         self._new_reactions = Batcher(self._write_reactions)
         self._watchers: list[Callable[[ChatEvent], None]] = []
@@ -108,13 +87,16 @@ class ChatService:
         await self._new_comments.drain()
         await self._new_reactions.drain()
 
-    async def comment(self, stream_id: str, author: Identity, content: str) -> Comment:
+    async def comment(
+        self, stream_id: str, author: Identity, content: str, *, address: str | None = None
+    ) -> Comment:
         """Write a comment.
 
         Args:
             stream_id: of a live stream.
             author: who writes.
             content: cleaned by `control_api.chat.text`.
+            address: where it comes from, as far as that is known.
 
         Raises:
             StreamError: `not_found`, `not_live`, `rate_limited`, or what the rules refuse.
@@ -128,43 +110,35 @@ class ChatService:
             display_name=author.name or author.user_id,
             content=content,
         )
-        is_exempt = await self._moderates(stream, author)
-        turn = self._comment_rate.turn((stream_id, author.user_id), self._clock())
-        with nullcontext() if is_exempt else turn:
-            await self._rules.check(stream, author, content, is_exempt=is_exempt)
-            return _accepted(await self._new_comments.add(new), stream)
+        with writing():
+            is_exempt = await self._moderates(stream, author)
+            turn = self._comment_rate.turn(stream_id, author.user_id, address, self._clock())
+            with nullcontext() if is_exempt else turn:
+                await self._rules.check(stream, author, content, is_exempt=is_exempt)
+                return await self._write_comment(new, stream, author)
 
-    async def react(self, stream_id: str, author: Identity, kind: ReactionType) -> ReactionCounts:
+    async def react(
+        self, stream_id: str, author: Identity, kind: ReactionType, *, address: str | None = None
+    ) -> ReactionCounts:
         """Set the reaction of a user to a stream; gives how its reactions are then counted.
+
+        Args:
+            stream_id: of a live stream.
+            author: who reacts.
+            kind: how.
+            address: where it comes from, as far as that is known.
 
         Raises:
             StreamError: `not_found`, `not_live`, `banned`, `rate_limited`.
             CapacityError: it cannot be stored at the moment.
         """
         stream = await self._live(stream_id, author)
-        await self._rules.check_ban(stream.user_id, author.user_id)
-        with self._reaction_rate.turn((stream_id, author.user_id), self._clock()):
-            reaction = Reaction(stream_id, author.user_id, kind)
-            return _accepted(await self._new_reactions.add(reaction), stream)
-
-    async def history(
-        self, stream_id: str, viewer: Identity | None, *, before: int | None, limit: int
-    ) -> History:
-        """Read what was said last, also after the end.
-
-        Args:
-            stream_id: of the stream.
-            viewer: who reads; None is somebody without a token.
-            before: only comments with a smaller `seq`; None for the newest.
-            limit: how many at most.
-
-        Raises:
-            StreamError: `not_found`.
-        """
-        stream = await self._streams.visible(stream_id, viewer)
-        found = await self._comments.latest(stream.id, before, limit + 1)
-        pinned = await self._comments.pinned(stream.id)
-        return History(found[:limit][::-1], pinned, len(found) > limit)
+        with writing():
+            await self._rules.check_ban(stream.user_id, author.user_id)
+            counted = None if await self._moderates(stream, author) else address
+            with self._reaction_rate.turn(stream_id, author.user_id, counted, self._clock()):
+                reaction = Reaction(stream_id, author.user_id, kind)
+                return accepted(await self._new_reactions.add(reaction), stream)
 
     async def pin(self, stream_id: str, moderator: Identity, comment_id: str) -> Comment:
         """Pin a comment instead of the one that was; nothing happens when it is pinned.
@@ -172,10 +146,11 @@ class ChatService:
         Raises:
             StreamError: `not_found`, `forbidden`.
         """
-        await self._moderated(stream_id, moderator)
-        pin = await self._comments.pin(stream_id, comment_id, moderator.user_id)
+        with writing():
+            await self._moderated(stream_id, moderator)
+            pin = await self._comments.pin(stream_id, comment_id, moderator.user_id)
         if pin is None:
-            raise _no_comment()
+            raise no_comment()
         if pin.seq is not None:
             if pin.replaced_id is not None:
                 self.tell(CommentUnpinned(stream_id, pin.replaced_id, pin.seq - 1))
@@ -188,12 +163,13 @@ class ChatService:
         Raises:
             StreamError: `not_found`, `forbidden`.
         """
-        await self._moderated(stream_id, moderator)
-        seq = await self._comments.unpin(stream_id, comment_id)
-        if seq is not None:
-            self.tell(CommentUnpinned(stream_id, comment_id, seq))
-        elif await self._comments.get(stream_id, comment_id) is None:
-            raise _no_comment()
+        with writing():
+            await self._moderated(stream_id, moderator)
+            seq = await self._comments.unpin(stream_id, comment_id)
+            if seq is not None:
+                self.tell(CommentUnpinned(stream_id, comment_id, seq))
+            elif await self._comments.get(stream_id, comment_id) is None:
+                raise no_comment()
 
     async def delete(self, stream_id: str, user: Identity, comment_id: str) -> None:
         """Delete a comment: one's own, or as the owner or a moderator anybody's.
@@ -202,15 +178,23 @@ class ChatService:
             StreamError: `not_found`, `forbidden`.
         """
         stream = await self._streams.visible(stream_id, user)
-        comment = await self._comments.get(stream_id, comment_id)
-        if comment is None:
-            raise _no_comment()
-        if comment.user_id != user.user_id and not await self._moderates(stream, user):
-            raise StreamError("forbidden", "This comment is somebody else's.")
-        seq = await self._comments.delete(stream_id, comment_id, user.user_id)
+        with writing():
+            comment = await self._comments.get(stream_id, comment_id)
+            if comment is None:
+                raise no_comment()
+            if comment.user_id != user.user_id and not await self._moderates(stream, user):
+                raise StreamError("forbidden", "This comment is somebody else's.")
+            seq = await self._comments.delete(stream_id, comment_id, user.user_id)
         if seq is None:
-            raise _no_comment()
+            raise no_comment()
         self.tell(CommentDeleted(stream_id, comment_id, seq))
+
+    async def _write_comment(self, new: NewComment, stream: Stream, author: Identity) -> Comment:
+        try:
+            return accepted(await self._new_comments.add(new), stream)
+        except (CapacityError, StreamError):
+            self._rules.give_back(stream, author)
+            raise
 
     async def _live(self, stream_id: str, author: Identity) -> Stream:
         stream = await self._streams.visible(stream_id, author)
@@ -242,14 +226,3 @@ class ChatService:
             if counts is not None:
                 self.tell(ReactionChanged(reaction))
         return stored
-
-
-def _accepted(result: Result | None, stream: Stream) -> Result:
-    """Refuse what the store did not take: the stream has ended since it was looked up."""
-    if result is None:
-        raise StreamError("not_live", NOT_LIVE[stream.status])
-    return result
-
-
-def _no_comment() -> StreamError:
-    return StreamError("not_found", "There is no such comment.")

@@ -41,6 +41,16 @@ class Comment(NewComment):
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedComment:
+    """A comment as it is now, deleted ones too."""
+
+    comment: Comment
+    changed_seq: int | None
+    """When it was last pinned, unpinned or deleted; None: never."""
+    is_deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Pin:
     """What pinning a comment did."""
 
@@ -86,6 +96,20 @@ class CommentStore(Protocol):
             before: only those with a smaller `seq`; None for all.
             limit: how many at most.
         """
+        ...
+
+    async def changes(self, stream_id: str, since: int, limit: int) -> Sequence[ChangedComment]:
+        """List comments that were written, pinned, unpinned or deleted after a `seq`, in no order.
+
+        Args:
+            stream_id: of the stream.
+            since: the `seq`.
+            limit: at most so many that were written, those that were first, and as many older ones that were changed.
+        """
+        ...
+
+    async def newest_seq(self, stream_id: str) -> int:
+        """Give the highest `seq` of a stream; 0 when nothing has happened."""
         ...
 
     async def pinned(self, stream_id: str) -> Comment | None:

@@ -46,7 +46,7 @@ BEGIN
         began := folded_until;
     ELSIF NOT watched @> began THEN
         SELECT max(upper(span)) INTO since FROM unnest(watched) AS span WHERE upper(span) < began;
-        IF is_visit OR since IS NULL OR began - since >= interval '30 seconds' THEN
+        IF is_visit OR since IS NULL OR began - since >= interval '29.9999 seconds' THEN
             visits := visits + 1;
         ELSE
             began := since;
@@ -69,8 +69,3 @@ END
 $$;
 
 -- migrate: rollback
-
-DROP FUNCTION add_watched;
-DROP FUNCTION seconds_of;
-ALTER TABLE live_streams DROP COLUMN viewer_count_version;
-ALTER TABLE stream_viewers DROP COLUMN watched, DROP COLUMN folded_until, DROP COLUMN is_visit;

@@ -12,6 +12,7 @@ from control_api.moderation.blocked_words import blocked_words
 from control_api.moderation.link import has_link
 from control_api.moderation.slow_mode import SlowMode
 from control_api.moderation.store import ChatSettings, KnownBans, ModerationStore
+from control_api.realtime.bus import Bus, LocalBus, Subscription
 from control_api.stream.record import Identity, Stream
 from control_api.stream.service import utc_now
 from control_api.user.social_graph_port import SocialGraph
@@ -20,6 +21,10 @@ from media.error import StreamError
 
 MAX_AGE_S = 1.0
 """How old an answer may be that another node has made untrue meanwhile."""
+
+TOPIC = "moderation"
+CHANNEL, STREAM = b"c", b"s"
+"""On the bus: what was changed, in front of its id. Whoever hears it reads the database anew."""
 
 MAX_CHANNELS = 1000
 """Whose moderators and bans are remembered, and as many streams' settings."""
@@ -33,6 +38,7 @@ class ChatGuard:
         graph: knows who follows whom.
         now: tells the time.
         clock: seconds, never stepping back.
+        bus: tells other nodes what to forget; between `open` and `close` this one hears it too.
     """
 
     def __init__(
@@ -42,15 +48,28 @@ class ChatGuard:
         *,
         now: Callable[[], datetime] = utc_now,
         clock: Callable[[], float] = time.monotonic,
+        bus: Bus | None = None,
     ) -> None:
         self._store = store
         self._graph = graph
         self._now = now
         self._clock = clock
         self._slow_mode = SlowMode()
+        self._bus: Bus = LocalBus() if bus is None else bus
+        self._subscription: Subscription | None = None
         self._moderators: ForgetfulCache[frozenset[str]] = ForgetfulCache(MAX_CHANNELS, MAX_AGE_S, clock)
         self._bans: ForgetfulCache[KnownBans] = ForgetfulCache(MAX_CHANNELS, MAX_AGE_S, clock)
         self._settings: ForgetfulCache[ChatSettings] = ForgetfulCache(MAX_CHANNELS, MAX_AGE_S, clock)
+
+    async def open(self) -> None:
+        """Hear from now on what other nodes change."""
+        self._subscription = await self._bus.subscribe(TOPIC, self._hear)
+
+    def close(self) -> None:
+        """Hear nothing more; what is remembered is a second old at most, all the same."""
+        if self._subscription is not None:
+            self._subscription.close()
+            self._subscription = None
 
     async def is_moderator(self, channel_id: str, user_id: str) -> bool:
         """Tell whether somebody moderates a channel.
@@ -107,6 +126,28 @@ class ChatGuard:
         _check_content(settings, content)
         if settings.slow_mode_s:
             self._take_turn(stream, author, settings.slow_mode_s)
+
+    def give_back(self, stream: Stream, author: Identity) -> None:
+        """Give the turn in slow mode back: the comment that was allowed last could not be stored."""
+        self._slow_mode.give_back(stream.id, author.user_id)
+
+    def _forget_channel(self, channel_id: str) -> None:
+        """Ask anew for moderators and bans, on all nodes."""
+        self._hear(b"%b%b" % (CHANNEL, channel_id.encode()))
+        self._bus.publish(TOPIC, b"%b%b" % (CHANNEL, channel_id.encode()))
+
+    def _forget_settings(self, stream_id: str) -> None:
+        """Ask anew for the settings of a stream, on all nodes."""
+        self._hear(b"%b%b" % (STREAM, stream_id.encode()))
+        self._bus.publish(TOPIC, b"%b%b" % (STREAM, stream_id.encode()))
+
+    def _hear(self, message: bytes) -> None:
+        kind, name = message[:1], message[1:].decode()
+        if kind == CHANNEL:
+            self._moderators.forget(name)
+            self._bans.forget(name)
+        elif kind == STREAM:
+            self._settings.forget(name)
 
     def _take_turn(self, stream: Stream, author: Identity, every_s: int) -> None:
         wait_s = self._slow_mode.take(stream.id, author.user_id, every_s, self._clock())

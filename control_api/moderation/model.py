@@ -8,16 +8,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from control_api.id_page import LONGEST
-from control_api.model import Description, Request, Words, without_defaults
+from control_api.model import Description, Request, Words, whole, without_defaults
 from control_api.moderation.blocked_words import parse
 
 MAX_BAN_S = 14 * 24 * 3600
 """Longer ones are for good until they are lifted."""
-
-
-def _whole(number: object) -> object:
-    """Take 5.0 for 5: JSON has one kind of number."""
-    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def _blockable(word: str) -> str:
@@ -32,8 +27,8 @@ def _once(words: list[str]) -> list[str]:
     return [*dict.fromkeys(words)]
 
 
-BanSeconds = Annotated[int, Field(ge=1, le=MAX_BAN_S), BeforeValidator(_whole)]
-SlowModeSeconds = Annotated[int, Field(ge=0, le=3600), BeforeValidator(_whole)]
+BanSeconds = Annotated[int, Field(ge=1, le=MAX_BAN_S), BeforeValidator(whole)]
+SlowModeSeconds = Annotated[int, Field(ge=0, le=3600), BeforeValidator(whole)]
 Reason = Annotated[Description, StringConstraints(strip_whitespace=True, max_length=500)]
 BlockedWord = Annotated[
     Words,

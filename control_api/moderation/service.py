@@ -10,6 +10,7 @@ from typing import TypeVar
 from control_api.audit import Actor, AuditEntry, AuditNote
 from control_api.moderation.guard import ChatGuard
 from control_api.moderation.store import NEWEST, Ban, ChatSettings, Deed, ModerationStore, Moderator
+from control_api.realtime.bus import Bus
 from control_api.stream.catalogue import Catalogue
 from control_api.stream.record import Identity, Stream
 from control_api.stream.service import utc_now
@@ -30,6 +31,7 @@ class ModerationService(ChatGuard):
         graph: knows who follows whom.
         now: tells the time.
         clock: seconds, never stepping back.
+        bus: tells other nodes what has changed.
     """
 
     def __init__(
@@ -40,8 +42,9 @@ class ModerationService(ChatGuard):
         *,
         now: Callable[[], datetime] = utc_now,
         clock: Callable[[], float] = time.monotonic,
+        bus: Bus | None = None,
     ) -> None:
-        super().__init__(store, graph, now=now, clock=clock)
+        super().__init__(store, graph, now=now, clock=clock, bus=bus)
         self._streams = streams
 
     async def moderated(self, stream_id: str, identity: Identity) -> Stream:
@@ -152,7 +155,7 @@ class ModerationService(ChatGuard):
         try:
             return await self._store.change_settings(stream.id, changes, note)
         finally:
-            self._settings.forget(stream.id)
+            self._forget_settings(stream.id)
 
     async def log(self, stream: Stream, before: int | None, limit: int) -> Sequence[AuditEntry]:
         """List what was done in the channel of a stream, the newest first."""
@@ -171,8 +174,7 @@ class ModerationService(ChatGuard):
         try:
             return await change
         finally:
-            self._moderators.forget(channel_id)
-            self._bans.forget(channel_id)
+            self._forget_channel(channel_id)
 
 
 def _own_channel(owner: Actor, user_id: str) -> str:

@@ -32,3 +32,7 @@ class SlowMode:
             return last + every_s - now
         self._last[key] = now
         return 0
+
+    def give_back(self, stream_id: str, user_id: str) -> None:
+        """Give a user's last turn back: the one before has passed, else there had been no other."""
+        self._last.pop((stream_id, user_id), None)

@@ -7,9 +7,9 @@ which changes are seen, and nobody waits in a circle.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from control_api.chat.store import Comment, NewComment, Pin
+from control_api.chat.store import ChangedComment, Comment, NewComment, Pin
 from control_api.postgres.database import Database
 
 if TYPE_CHECKING:
@@ -44,6 +44,12 @@ LATEST_BEFORE = (
     f"SELECT {COLUMNS} FROM stream_comments "  # noqa: S608
     "WHERE stream_id = $1 AND deleted_at IS NULL AND seq < $3 ORDER BY seq DESC LIMIT $2"
 )
+_CHANGES = f"SELECT {COLUMNS}, changed_seq, deleted_at IS NOT NULL AS is_deleted FROM stream_comments "  # noqa: S608
+CHANGES = (
+    f"({_CHANGES} WHERE stream_id = $1 AND deleted_at IS NULL AND seq > $2 ORDER BY seq LIMIT $3) UNION ALL "
+    f"({_CHANGES} WHERE stream_id = $1 AND changed_seq > $2 AND seq <= $2 ORDER BY changed_seq LIMIT $3)"
+)
+NEWEST_SEQ = "SELECT comment_seq FROM live_streams WHERE id = $1"
 PINNED = f"SELECT {COLUMNS} FROM stream_comments WHERE stream_id = $1 AND pinned_at IS NOT NULL"  # noqa: S608
 TAKE_TWO = "UPDATE live_streams SET comment_seq = comment_seq + 2 WHERE id = $1 RETURNING comment_seq"
 RELEASE = (
@@ -97,6 +103,14 @@ class CommentTable:
             rows = await self._database.fetch(LATEST_BEFORE, stream_id, limit, before)
         return [Comment(**row) for row in rows]
 
+    async def changes(self, stream_id: str, since: int, limit: int) -> Sequence[ChangedComment]:
+        """List comments that were written, pinned, unpinned or deleted after a `seq`."""
+        return [_changed(dict(row)) for row in await self._database.fetch(CHANGES, stream_id, since, limit)]
+
+    async def newest_seq(self, stream_id: str) -> int:
+        """Give the highest `seq` of a stream; 0 when nothing has happened."""
+        return await self._database.fetchval(NEWEST_SEQ, stream_id) or 0
+
     async def pinned(self, stream_id: str) -> Comment | None:
         """Find the pinned comment of a stream."""
         return _comment(await self._database.fetchrow(PINNED, stream_id))
@@ -126,6 +140,11 @@ class CommentTable:
 
 def _comment(row: Record | None) -> Comment | None:
     return None if row is None else Comment(**row)
+
+
+def _changed(row: dict[str, Any]) -> ChangedComment:
+    changed_seq, is_deleted = row.pop("changed_seq"), row.pop("is_deleted")
+    return ChangedComment(Comment(**row), changed_seq, is_deleted)
 
 
 def _stored(comment: NewComment, row: Record | None) -> Comment | None:

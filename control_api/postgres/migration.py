@@ -34,12 +34,14 @@ LOCK = 8_098_001
 OLDEST = 150_000
 """`server_version_num` of the oldest PostgreSQL that this is tested with."""
 
-TABLES = {
+TRACES = {
     "001_create_live_streaming_tables": "live_streams",
     "002_create_control_tables": "followers",
+    "003_find_missed_comments": "stream_comments_changed",
     "004_create_experience_and_erasure": "stream_analytics_by_age",
+    "005_viewer_spans": "add_watched",
 }
-"""A table or index of each of these files: who made the database with `psql -f` has it, but no record of it."""
+"""Something that each of these files makes: who made the database with `psql -f` has it, but no record of it."""
 
 
 async def bring_up_to_date(dsn: str, folder: Path = FOLDER) -> Sequence[str]:
@@ -115,11 +117,13 @@ def _names(folder: Path) -> Sequence[str]:
 async def _adopt(connection: Connection[Record], names: Sequence[str]) -> None:
     """Take note of files that were run by hand."""
     applied = await get_applied_migrations(connection, schema_name=SCHEMA)
-    for name, table in TABLES.items():
+    for name, trace in TRACES.items():
         if (
             name in names
             and name not in applied
-            and await connection.fetchval("SELECT to_regclass($1)", table)
+            and await connection.fetchval(
+                "SELECT coalesce(to_regclass($1)::text, to_regproc($1)::text)", trace
+            )
         ):
             known = Migration(name, FOLDER / f"{name}.sql", None)
             await migration_applied(connection, known.id, known.hash, schema_name=SCHEMA)

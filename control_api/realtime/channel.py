@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from control_api.realtime.bus import Bus, Subscription
@@ -39,6 +39,8 @@ class Channel:
         self.users = 0
         """Who needs it: sockets, and those that are about to be."""
         self.opening = asyncio.Lock()
+        self.lost_since: int | None = None
+        """The newest `seq` before the bus lost messages that have not been made up for."""
         self.sockets: dict[Socket, Identity | None] = {}
         """Who is told, and who that is."""
         self._room: Room | None = None
@@ -67,6 +69,13 @@ class Channel:
             room.receive_happening(happening)
         self._early.clear()
         self._schedule()
+
+    def receive_missed(self, missed: Sequence[Happening]) -> None:
+        """Take what the bus has lost."""
+        if self._room is not None:
+            for happening in missed:
+                self._room.receive_missed(happening)
+            self._schedule()
 
     def receive_viewer_count(self, count: int) -> None:
         """Take how many watch now."""

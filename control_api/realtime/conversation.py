@@ -40,13 +40,23 @@ class Conversation:
         chat: takes comments and reactions.
         stream_id: where.
         identity: who speaks; None may only listen.
+        address: where from, as far as that is known.
         tally: counts what is said.
     """
 
-    def __init__(self, chat: ChatService, stream_id: str, identity: Identity | None, tally: Tally) -> None:
+    def __init__(
+        self,
+        chat: ChatService,
+        stream_id: str,
+        identity: Identity | None,
+        *,
+        address: str | None,
+        tally: Tally,
+    ) -> None:
         self._chat = chat
         self._stream_id = stream_id
         self._identity = identity
+        self._address = address
         self._tally = tally
         self._rate = RateLimit("messages", MAX_MESSAGES, RATE_WINDOW_S, max_keys=1)
         self._refused = 0
@@ -87,9 +97,12 @@ class Conversation:
         if self._identity is None:
             raise StreamError("unauthorized", "Sign in to take part: connect with ?token=.")
         if isinstance(message, CommentMessage):
-            comment = await self._chat.comment(self._stream_id, self._identity, message.data.content)
+            content = message.data.content
+            comment = await self._chat.comment(
+                self._stream_id, self._identity, content, address=self._address
+            )
             return comment.id
-        await self._chat.react(self._stream_id, self._identity, message.data.type)
+        await self._chat.react(self._stream_id, self._identity, message.data.type, address=self._address)
         return None
 
     def _error(self, ref: str | int | None, error: StreamError | CapacityError) -> bytes:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from control_api.realtime.frame import message_frame
 from control_api.realtime.happening import Happening
 from control_api.realtime.room import Room
 
 
-def greeting(room: Room, since: int | None, more: Mapping[str, object]) -> bytes:
+def greeting(room: Room, missed: Sequence[Happening] | None, *, is_back: bool, **more: object) -> bytes:
     """Make a `welcome`, and what somebody who comes back has missed.
 
     The comments of the welcome are the newest ones; for somebody who comes back those that were missed, and what else
@@ -17,23 +17,23 @@ def greeting(room: Room, since: int | None, more: Mapping[str, object]) -> bytes
 
     Args:
         room: of the stream.
-        since: the last `seq` that was seen; None of somebody new.
+        missed: what somebody who comes back has missed; None of somebody new, and when that is not known.
+        is_back: whether somebody comes back.
         more: what else the welcome tells.
     """
-    missed = None if since is None else room.chat.missed(since)
     welcome = {
         "comments": room.chat.comments if missed is None else _comments(missed),
         "pinned": room.chat.pinned,
         "viewer_count": room.viewer_count,
         "status": room.status,
         "seq": room.chat.seq,
-        "gap": since is not None and missed is None,
+        "gap": is_back and missed is None,
         **more,
     }
     rest = [one for one in missed or () if one.type != "comment"]
     return b"".join([message_frame("welcome", welcome), *(message_frame(one.type, one.data) for one in rest)])
 
 
-def _comments(missed: list[Happening]) -> list[dict[str, object]]:
+def _comments(missed: Sequence[Happening]) -> list[dict[str, object]]:
     deleted = {one.data["id"] for one in missed if one.type == "comment_deleted"}
     return [one.data for one in missed if one.type == "comment" and one.data["id"] not in deleted]

@@ -12,6 +12,7 @@ from control_api.analytics.model import AnalyticsPoint
 from control_api.chat.event import ChatEvent
 from control_api.chat.service import ChatService
 from control_api.chore import Chore
+from control_api.realtime import past
 from control_api.realtime.bus import Bus
 from control_api.realtime.channel import FOR_OWNER, Channel
 from control_api.realtime.greeting import greeting
@@ -27,11 +28,16 @@ from media.error import CapacityError
 
 NOT_ALLOWED = 4403
 
+TOPIC = "stream:"
+"""Of the bus; the id of the stream follows."""
+
 CHECK_S = 30.0
 """Between two attempts when the database is away."""
 
 MAX_SOCKETS = 16_000
 """Of one server: it may open 20,000 files, and the database, encoders and players need some of them."""
+
+Stored = tuple[list[dict[str, Any]], dict[str, Any] | None, int]
 
 
 class Hub:
@@ -51,7 +57,7 @@ class Hub:
         self._bus = bus
         self._channels: dict[str, Channel] = {}
         self.tally = Tally()
-        self.checking = Chore("access of sockets", self._check_access, CHECK_S)
+        self.checking = Chore("sockets", self._check_channels, CHECK_S)
         """Runs while the hub does."""
         self._changed: set[Channel] = set()
         self._is_closed = False
@@ -59,6 +65,7 @@ class Hub:
         streams.watch(self._tell_stream)
         attendance.viewers.watch(self._note_viewers)
         attendance.analytics.watch(self._tell_owner)
+        bus.on_gap = self._note_gap
 
     @asynccontextmanager
     async def entered(
@@ -83,8 +90,9 @@ class Hub:
         channel.users += 1
         try:
             room = await self._open(channel, viewer)
+            missed = None if since is None else await past.missed(self._chat, stream.id, room, since)
             # From here on nothing is awaited: what was told by now is in the greeting, the rest comes by itself.
-            socket.write(greeting(room, since, more))
+            socket.write(greeting(room, missed, is_back=since is not None, **more))
             channel.sockets[socket] = viewer
             yield
         finally:
@@ -111,10 +119,19 @@ class Hub:
         self._changed.add(channel)
         self.checking.poke()
 
-    async def _check_access(self) -> bool:
-        """Hang up on whoever may not see a stream any more that has changed."""
+    def _note_gap(self, topic: str) -> None:
+        """Take note that the bus has lost messages."""
+        channel = self._channels.get(topic.removeprefix(TOPIC))
+        if channel is not None and channel.room is not None:
+            if channel.lost_since is None:
+                channel.lost_since = channel.room.chat.seq
+            self._note_change(channel)
+
+    async def _check_channels(self) -> bool:
+        """Make up for what was lost, and hang up on whoever may not see a stream any more that has changed."""
         while self._changed:
             channel = next(iter(self._changed))
+            await past.make_up(self._chat, channel)
             stream = await self._streams.get(channel.stream.id)
             if stream.is_private:
                 for socket, viewer in list(channel.sockets.items()):
@@ -141,16 +158,15 @@ class Hub:
         current = await self._streams.find(stream.id) or stream
         return Room(chat, current.status, self._viewers.figures(current).viewer_count)
 
-    async def _stored(
-        self, stream: Stream, viewer: Identity | None
-    ) -> tuple[list[dict[str, Any]], dict[str, Any] | None] | None:
-        """Read the newest comments and the pinned one; None while that cannot be done."""
+    async def _stored(self, stream: Stream, viewer: Identity | None) -> Stored | None:
+        """Read the newest comments, the pinned one, and a `seq` up to which that is all; None if it cannot be done."""
         try:
+            seq = await self._chat.newest_seq(stream.id)
             history = await self._chat.history(stream.id, viewer, before=None, limit=SHOWN)
         except CapacityError:
             return None
         pinned = None if history.pinned is None else comment_data(history.pinned)
-        return [comment_data(comment) for comment in history.comments], pinned
+        return [comment_data(comment) for comment in history.comments], pinned, seq
 
     def _tell_chat(self, event: ChatEvent) -> None:
         stream_id, happening = happening_of(event)
@@ -166,4 +182,4 @@ class Hub:
 
 
 def _topic(stream_id: str) -> str:
-    return f"stream:{stream_id}"
+    return f"{TOPIC}{stream_id}"

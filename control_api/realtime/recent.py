@@ -22,6 +22,7 @@ class RecentChat:
     Args:
         comments: the newest, the newest last, as they are stored.
         pinned: the pinned comment.
+        seq: of the last that had happened before this was read.
         is_known: whether that is so; else what is stored could not be read.
     """
 
@@ -29,17 +30,18 @@ class RecentChat:
         self,
         comments: Sequence[dict[str, Any]] = (),
         pinned: dict[str, Any] | None = None,
+        seq: int = 0,
         *,
         is_known: bool = True,
     ) -> None:
         self.pinned = pinned
         self.is_known = is_known
-        self.seq = max((comment["seq"] for comment in comments), default=0)
+        self.seq = max([seq, *(comment["seq"] for comment in comments)])
         """Of the newest that is known."""
         self._comments = deque(comments, maxlen=SHOWN)
         self._happened: deque[Happening] = deque()
         self._stored = self.seq
-        self._floor: float = self.seq if is_known else inf
+        self.floor: float = self.seq if is_known else inf
         """Everything behind this `seq` is remembered."""
 
     @property
@@ -48,14 +50,14 @@ class RecentChat:
         pinned_id = self.pinned["id"] if self.pinned is not None else None
         return [comment | {"is_pinned": comment["id"] == pinned_id} for comment in self._comments]
 
-    def learn(self, comments: Sequence[dict[str, Any]], pinned: dict[str, Any] | None) -> None:
+    def learn(self, comments: Sequence[dict[str, Any]], pinned: dict[str, Any] | None, seq: int) -> None:
         """Take what is stored, which could not be read before."""
         known = {comment["id"] for comment in self._comments}
         older = [comment for comment in comments if comment["id"] not in known]
         self._comments = deque([*older, *self._comments], maxlen=SHOWN)
         self.pinned = pinned
-        self.seq = max([self.seq, *(comment["seq"] for comment in comments)])
-        self._floor = self.seq
+        self.seq = max([self.seq, seq, *(comment["seq"] for comment in comments)])
+        self.floor = self.seq
         self.is_known = True
 
     def note(self, happening: Happening) -> bool:
@@ -69,20 +71,24 @@ class RecentChat:
         self._happened.append(happening)
         self.seq = max(self.seq, seq)
         if len(self._happened) > KEPT:
-            self._floor = max(self._floor, self._happened.popleft().seq or 0)
+            self.floor = max(self.floor, self._happened.popleft().seq or 0)
         return True
 
-    def missed(self, since: int) -> list[Happening] | None:
+    def missed(self, since: float) -> list[Happening] | None:
         """List what has happened since somebody saw `since` as the last; None when that is not remembered.
 
         What was told behind `since` counts, whatever its `seq`: servers tell what they store at the same time in one
         order, but not always in that of storing.
         """
-        if since < self._floor:
+        if since < self.floor:
             return None
         places = [place for place, one in enumerate(self._happened) if one.seq == since]
         last = places[-1] if places else len(self._happened)
         return [one for place, one in enumerate(self._happened) if place > last or (one.seq or 0) > since]
+
+    def knows(self, seq: int) -> bool:
+        """Tell whether what happened at a place is remembered."""
+        return any(one.seq == seq for one in self._happened)
 
     def _apply(self, happening: Happening) -> None:
         comment_id = happening.data["id"]

@@ -214,10 +214,9 @@ class RedisBus:
         cause: BaseException = error
         while isinstance(cause, BaseExceptionGroup):
             cause = cause.exceptions[0]
-        if not isinstance(cause, RedisError | OSError):
-            logger.error("bus_failed", exc_info=error)
-        elif not self._was_told:
-            logger.warning("bus_is_away", reason=f"{type(cause).__name__}: {cause}")
+        if not self._was_told:
+            trace = None if isinstance(cause, RedisError | OSError) else error  # else it is a bug
+            logger.warning("bus_is_away", reason=f"{type(cause).__name__}: {cause}", exc_info=trace)
             self._was_told = True
         self._fall_back()
 

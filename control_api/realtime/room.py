@@ -54,6 +54,12 @@ class Room:
         else:
             self._waiting.append(happening)
 
+    def receive_missed(self, happening: Happening) -> None:
+        """Take what has happened and may have been received already."""
+        seq = happening.seq or 0
+        if not self.chat.knows(seq) and all(one.seq != seq for one in self._waiting):
+            self._waiting.append(happening)
+
     def receive_viewer_count(self, count: int) -> None:
         """Take how many watch now."""
         self._viewer_count = count

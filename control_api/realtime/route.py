@@ -13,6 +13,7 @@ from control_api.realtime.handshake import describe, token_of
 from control_api.realtime.hub import Hub
 from control_api.realtime.message import MAX_MESSAGE
 from control_api.realtime.socket import Socket
+from control_api.realtime.strict import StrictWebSocketResponse
 from control_api.stream.record import Identity, is_stream_id
 from control_api.token.access import TokenError, TokenVerifier
 from control_api.viewer.attending import Admission, Attending
@@ -56,7 +57,7 @@ class StreamSocketRoute:
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one socket until it is closed."""
-        response = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE, compress=False)
+        response = StrictWebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE, compress=False)
         await response.prepare(request)
         try:
             identity = await self._identify(request)
@@ -100,7 +101,9 @@ class StreamSocketRoute:
         if transport is None:  # it has gone already
             return
         socket, stream = Socket(transport), admission.stream
-        conversation = Conversation(self._chat, stream.id, identity, self._hub.tally)
+        conversation = Conversation(
+            self._chat, stream.id, identity, address=request.remote, tally=self._hub.tally
+        )
         since = _seq(request.query.get("since", ""))
         try:
             async with self._hub.entered(stream, identity, socket, since, viewer_id=admission.viewer_id):

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from control_api.analytics.compaction import LOOK_S as COMPACTION_S
 from control_api.analytics.compaction import Compaction
 from control_api.analytics.reporter import Reporters
-from control_api.analytics.service import LOOK_S as SNAPSHOT_LOOK_S
-from control_api.analytics.service import AnalyticsService
+from control_api.analytics.service import LOOK_S, AnalyticsService
 from control_api.chore import Chore
 from control_api.postgres.analytics_table import AnalyticsTable
 from control_api.postgres.compaction_table import CompactionTable
@@ -30,7 +29,7 @@ from media.error import CapacityError
 STORE_S = 2.0
 """How old what is stored of live streams may be; lists are sorted by it."""
 
-LOOK_S = 0.5
+PRESENCE_S = 0.5
 """How late it is noticed that a viewer has been silent for too long."""
 
 
@@ -50,9 +49,9 @@ async def attending(
     secret: bytes,
     clock: Callable[[], float] = time.time,
     *,
-    snapshot_look_s: float = SNAPSHOT_LOOK_S,
     shared: SharedPresence | None = None,
     bus: Bus | None = None,
+    snapshot_look_s: float = LOOK_S,
 ) -> AsyncIterator[Attendance]:
     """Count viewers while the block runs.
 
@@ -61,9 +60,9 @@ async def attending(
         database: where it is stored.
         secret: of the server, for ids of viewers.
         clock: Unix time.
-        snapshot_look_s: how often to look whether it is time for a snapshot.
         shared: where all servers count together; None where this is the only one.
         bus: how they tell each other of changes; None likewise.
+        snapshot_look_s: how often to look whether it is time for a snapshot.
 
     Raises:
         CapacityError: the database is away at the start.
@@ -76,7 +75,7 @@ async def attending(
     try:
         async with (
             Chore("viewers", viewers.store, STORE_S) as storing,
-            Chore("silent viewers", viewers.look, LOOK_S),
+            Chore("silent viewers", viewers.look, PRESENCE_S),
             Chore("other servers' viewers", viewers.tidy, EXPIRY_S),
             Chore("other servers' streams", viewers.find_live, STORE_S),
             Chore("snapshots", analytics.take_snapshots, snapshot_look_s),

@@ -80,15 +80,18 @@ class Viewer:
     def span(self) -> Span:
         """Give the last span as it is now."""
         is_over = self.left_at is not None
-        return Span(self.audience.stream_id, self.key, self.began, self.seen_at, is_over, self.is_visit)
+        ended = max(self.began, self.seen_at)
+        return Span(self.audience.stream_id, self.key, self.began, ended, is_over, self.is_visit)
 
     def begin(self, now: float, *, is_visit: bool) -> None:
         """Begin another span."""
         if self.left_at is not None and self.left_at > -inf:
             if self in self.audience.changed:
                 self.keep([self.span()])
-            now = max(now, self.seen_at + INSTANT_S)
-        self.began, self.seen_at, self.is_visit = now, now, is_visit
+            self.began = max(now, self.span().ended + INSTANT_S)
+        else:
+            self.began = now
+        self.seen_at, self.is_visit = now, is_visit
 
     def keep(self, spans: list[Span]) -> None:
         """Keep spans that are over and not stored."""

@@ -7,10 +7,11 @@ counted twice. Every call costs the same however many watch; expiries are paid b
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from math import inf
 
 from control_api.viewer.audience import Audience, Figures, KnownViewer, Viewer
+from control_api.viewer.roster import Roster
 from control_api.viewer.rumour import Rumours
 from control_api.viewer.shared import Act
 from control_api.viewer.unstored import Unstored
@@ -42,20 +43,14 @@ class Presence:
     def __init__(self, max_viewers: int = MAX_VIEWERS) -> None:
         self.unstored = Unstored()
         self.rumours = Rumours()
-        self._max_viewers = max_viewers
+        self._roster = Roster(max_viewers)
         self._now = 0.0
         self._audiences: dict[str, Audience] = {}
         self._closed: deque[Audience] = deque()
-        self._present: OrderedDict[Viewer, None] = OrderedDict()
-        """Without an open socket, in the order of their last signs of life."""
-        self._attached: OrderedDict[Viewer, None] = OrderedDict()
-        """With an open socket, in the same order."""
-        self._absent: OrderedDict[Viewer, None] = OrderedDict()
-        """In the order in which they left."""
 
     def __len__(self) -> int:
         """Count the viewers that are remembered."""
-        return len(self._present) + len(self._attached) + len(self._absent)
+        return len(self._roster)
 
     def open(self, stream_id: str, owner_key: str, *, peak: int = 0, unique: int = 0) -> bool:
         """Begin to count; returns whether that is news.
@@ -75,12 +70,12 @@ class Presence:
     def recall(self, known: KnownViewer) -> None:
         """Remember a viewer of an open stream who is stored, as absent."""
         audience = self._audiences.get(known.stream_id)
-        if audience is None or known.key in audience.viewers or len(self) >= self._max_viewers:
+        if audience is None or known.key in audience.viewers or self._roster.is_full:
             return
         at = known.last_seen_at
         viewer = Viewer(audience, known.key, began=at, seen_at=at, left_at=at, is_stored=True)
         audience.viewers[viewer.key] = viewer
-        self._absent[viewer] = None
+        self._roster.put_absent(viewer)
 
     def join(self, stream_id: str, key: str, now: float) -> None:
         """Take note that somebody watches: a visit, unless it is one already."""
@@ -94,9 +89,7 @@ class Presence:
         """Take note of a socket that is open: a join, and presence until `detach`; None for who is not counted."""
         viewer = self._note(stream_id, key, now, Act.OPEN)
         if viewer is not None:
-            self._present.pop(viewer, None)
-            self._attached[viewer] = None
-            viewer.opened += 1
+            self._roster.attach(viewer)
         return viewer
 
     def detach(self, viewer: Viewer, now: float, *, has_left: bool) -> None:
@@ -104,13 +97,8 @@ class Presence:
         now = self.expire(now)
         if viewer.left_at is None:
             self._see(viewer, now)
-        viewer.opened -= 1
-        if viewer.opened or viewer.left_at is not None:
-            return
-        del self._attached[viewer]
-        self._present[viewer] = None
-        self.rumours.later(viewer)
-        if has_left:
+        self._roster.detach(viewer)
+        if has_left and not viewer.opened and viewer.left_at is None:
             self._leave(viewer)
 
     def leave(self, stream_id: str, key: str, now: float) -> None:
@@ -130,19 +118,19 @@ class Presence:
     def left_elsewhere(self, stream_id: str, key: str, at: float, now: float) -> None:
         """Take note that another server was told of a leave."""
         now = self.expire(now)
-        audience = self._audiences.get(stream_id)
-        viewer = audience.viewers.get(key) if audience is not None else None
-        if viewer is not None and viewer.left_at is None and not viewer.opened and viewer.seen_at <= at:
+        viewer = self._find(stream_id, key)
+        if viewer is None or viewer.left_at is not None or viewer.opened:
+            return
+        if viewer.seen_at <= at:
             self._see(viewer, min(at, now))
             self._go(viewer)
             viewer.quiet_until = at + QUIET_S
 
-    def was_present(self, stream_id: str, key: str, at: float) -> None:
-        """Take note that who came at that time was present on another server: that is no visit."""
-        audience = self._audiences.get(stream_id)
-        viewer = audience.viewers.get(key) if audience is not None else None
+    def was_present(self, stream_id: str, key: str, at: float, since: float) -> None:
+        """Take note that who came at that time had been seen by another server at another time, and goes on."""
+        viewer = self._find(stream_id, key)
         if viewer is not None and viewer.began == at:
-            viewer.is_visit = False
+            viewer.began, viewer.is_visit = min(since, at), True
 
     def close(self, stream_id: str, now: float, ended_at: float = inf) -> None:
         """End a stream: everybody leaves, and nobody comes.
@@ -189,25 +177,28 @@ class Presence:
 
     def refresh(self, now: float, silent_s: float = REFRESH_S) -> None:
         """Take open sockets for signs of life, those of viewers without one for so long."""
-        while self._attached:
-            viewer = next(iter(self._attached))
+        while (viewer := self._roster.stale()) is not None:
             if viewer.seen_at >= now or now - viewer.seen_at < silent_s:
                 break
             self._see(viewer, now)
-            self.rumours.later(viewer)
 
     def expire(self, now: float) -> float:
         """Let those go who have been silent for too long; returns the time, which never steps back."""
         now = self._now = max(self._now, now)
         self.refresh(now)
-        while self._present:
-            viewer = next(iter(self._present))
+        while (viewer := self._roster.silent()) is not None:
             if now - viewer.seen_at < EXPIRY_S:
                 break
             self._go(viewer)
         while self._closed and self._is_done(self._closed[0], now):
-            self._drop(self._closed.popleft())
+            audience = self._closed.popleft()
+            del self._audiences[audience.stream_id]
+            self._roster.drop(audience)
         return now
+
+    def _find(self, stream_id: str, key: str) -> Viewer | None:
+        audience = self._audiences.get(stream_id)
+        return audience.viewers.get(key) if audience is not None else None
 
     def _note(self, stream_id: str, key: str, now: float, act: Act) -> Viewer | None:
         now = self.expire(now)
@@ -222,14 +213,12 @@ class Presence:
             self.rumours.add(stream_id, key, act, now)
             return viewer
         self._see(viewer, now)
-        if act is Act.SEEN:
-            self.rumours.later(viewer)
-        else:
+        if act is not Act.SEEN:
             self.rumours.add(stream_id, key, Act.OPEN if viewer.opened else act, now)
         return viewer
 
     def _add(self, audience: Audience, key: str, now: float) -> Viewer | None:
-        if len(self) >= self._max_viewers and not self._forget_one():
+        if self._roster.is_full and not self._roster.forget_one():
             return None
         # Away for ever, so far: whoever comes begins a visit.
         viewer = audience.viewers[key] = Viewer(audience, key, now, now, left_at=-inf)
@@ -245,15 +234,15 @@ class Presence:
         viewer.left_at = None
         viewer.quiet_until = 0.0
         viewer.audience.enter()
-        self._absent.pop(viewer, None)
-        self._present[viewer] = None
+        self._roster.come(viewer)
         self.unstored.add(viewer)
         self.rumours.move(viewer.audience.stream_id)
 
     def _see(self, viewer: Viewer, now: float) -> None:
         viewer.seen_at = max(viewer.seen_at, now)
-        (self._attached if viewer.opened else self._present).move_to_end(viewer)
+        self._roster.see(viewer)
         self.unstored.add(viewer)
+        self.rumours.later(viewer)
 
     def _leave(self, viewer: Viewer) -> None:
         self._go(viewer)
@@ -263,23 +252,9 @@ class Presence:
     def _go(self, viewer: Viewer) -> None:
         viewer.left_at = viewer.seen_at
         viewer.audience.present -= 1
-        del (self._attached if viewer.opened else self._present)[viewer]
-        self._absent[viewer] = None
+        self._roster.go(viewer)
         self.unstored.add(viewer)
         self.rumours.move(viewer.audience.stream_id)
 
-    def _forget_one(self) -> bool:
-        """Forget who has been away for the longest time, unless that is not stored yet."""
-        viewer = next(iter(self._absent), None)
-        if viewer is None or viewer in viewer.audience.changed or not viewer.is_stored:
-            return False
-        del self._absent[viewer], viewer.audience.viewers[viewer.key]
-        return True
-
     def _is_done(self, audience: Audience, now: float) -> bool:
         return now - audience.closed_at >= KEPT_S and audience not in self.unstored
-
-    def _drop(self, audience: Audience) -> None:
-        del self._audiences[audience.stream_id]
-        for viewer in audience.viewers.values():
-            del self._absent[viewer]

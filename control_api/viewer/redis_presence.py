@@ -42,7 +42,7 @@ for i = 4, #ARGV, 4 do
     local act, key, till, quiet_till = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
     local before = tonumber(redis.call('ZSCORE', present, key) or nil)
     local was = before ~= nil and before > now
-    local entries, top, top_till, quiet, others = {}, 0, '0', 0, false
+    local entries, top, top_till, quiet, is_let_go = {}, 0, '0', 0, '0'
     local known = redis.call('HGET', held, key)
     local function hold(who, what, at)
         entries[#entries + 1] = who .. ' ' .. what .. ' ' .. at
@@ -52,19 +52,22 @@ for i = 4, #ARGV, 4 do
         if who == '-' then
             quiet = tonumber(at)
         elseif who ~= node and tonumber(at) > now then
-            if act == 'L' and what ~= 'O' then others = true else hold(who, what, at) end
+            if act == 'L' and what ~= 'O' then is_let_go = '1' else hold(who, what, at) end
         end
     end
+    found[#found + 1] = is_let_go
+    found[#found + 1] = top_till
     if act == 'L' then
         quiet = 0
-        if top == 0 then hold('-', '-', quiet_till) end
+        if top == 0 and before then hold('-', '-', quiet_till) end
     elseif act ~= 'K' and tonumber(till) > now then
         if not (act == 'S' and not was and quiet > tonumber(quiet_till)) then
             hold(node, act == 'O' and 'O' or 'S', till)
             quiet = 0
         end
     end
-    if quiet > now and top == 0 then hold('-', '-', string.format('%.6f', quiet)) end
+    -- What is told may be a little late.
+    if quiet + 30 > now and top == 0 then hold('-', '-', string.format('%.17g', quiet)) end
     if #entries > 0 then
         redis.call('HSET', held, key, table.concat(entries, ' '))
     elseif known then
@@ -78,13 +81,12 @@ for i = 4, #ARGV, 4 do
     local is = top > now
     if is and not was then count = count + 1 elseif was and not is then count = count - 1 end
     peak = math.max(peak, count)
-    found[#found + 1] = others and '2' or was and '1' or '0'
 end
 local version = math.max(tonumber(redis.call('HGET', meta, 'version') or 0) + 1, math.floor(now * 1000))
 redis.call('HSET', meta, 'peak', peak, 'version', string.format('%.0f', version))
 for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, kept) end
 local due = redis.call('ZRANGEBYSCORE', present, '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-return {count, peak, redis.call('ZCARD', present), string.format('%.0f', version), due[2] or '', table.concat(found)}
+return {count, peak, redis.call('ZCARD', present), string.format('%.0f', version), due[2] or '', found}
 """
 
 
@@ -182,5 +184,11 @@ def _read(answer: Sequence[Any], before: Sequence[Finding]) -> SharedFigures:
         figures=Figures(count, peak, unique),
         version=int(version),
         due_at=float(due) if due else inf,
-        findings=[*before, *map(Finding, findings)],
+        findings=[
+            *before,
+            *(
+                Finding(is_let_go == "1", float(till))
+                for is_let_go, till in zip(*[iter(findings)] * 2, strict=True)
+            ),
+        ],
     )

@@ -13,19 +13,14 @@ from control_api.realtime.bus import Bus
 from control_api.stream.lifecycle import WORDS, Refusal
 from control_api.stream.record import Identity, Status, Stream
 from control_api.stream.service import StreamService
-from control_api.viewer.attending import Admission, Attending
-from control_api.viewer.audience import Count, Figures
+from control_api.viewer.attending import Admission, Attending, Sockets
+from control_api.viewer.audience import Figures
+from control_api.viewer.ledger import Ledger
 from control_api.viewer.presence import EXPIRY_S, MAX_VIEWERS, Presence
 from control_api.viewer.shared import SharedPresence
 from control_api.viewer.tally import Tally
 from control_api.viewer.viewer_id import ViewerIds, user_key
 from media.error import StreamError
-
-AT_ONCE = 2000
-"""Viewers stored with one statement."""
-
-EXACT_S = 1.0
-"""How old the watch time of open sockets may be in `store_all`."""
 
 logger = structlog.get_logger(__name__)
 
@@ -68,9 +63,8 @@ class ViewerService:
         self._max_viewers = max_viewers
         self._presence = Presence(max_viewers)
         self._tally = Tally(self._presence, clock, shared, bus)
-        self._storing = asyncio.Lock()
-        self._attending: dict[str, dict[Attending, None]] = {}
-        """Of streams that are live, or may be some day; as many as there are sockets."""
+        self._ledger = Ledger(self._presence, self._tally, table, clock)
+        self._sockets = Sockets(self._presence, clock, self._tally.settle)
 
     async def open(self) -> None:
         """Take up the streams that are live. Nobody is present; those who were are known when they come back.
@@ -132,9 +126,7 @@ class ViewerService:
         """
         stream = await self._service.visible(stream_id, identity)
         viewer_id, key = self._ids.joining(identity, viewer_id)
-        attending = Attending(stream.id, key, self._presence, self._clock, self._end)
-        if stream.status is Status.LIVE or stream.is_upcoming:
-            self._attending.setdefault(stream.id, {})[attending] = None
+        attending = self._sockets.open(stream, key)
         try:
             if stream.status is Status.LIVE:
                 self._open(stream)
@@ -169,6 +161,8 @@ class ViewerService:
 
     def figures(self, stream: Stream) -> Figures:
         """Tell how many watch a stream: now while it is live, else as it is stored."""
+        if stream.status is Status.LIVE and self._tally.is_shared:
+            self._open(stream)  # whoever watches it elsewhere is counted from the next look on
         known = self._tally.count(stream.id)
         return (
             known.figures
@@ -196,21 +190,7 @@ class ViewerService:
         Raises:
             CapacityError: the database is away; nothing is lost.
         """
-        async with self._storing:
-            self._presence.expire(self._clock())
-            self._tally.settle()
-            changes = self._presence.unstored.take(AT_ONCE)
-            is_stored = False
-            try:
-                uniques = await self._table.write(
-                    changes, self._counts([a.stream_id for a in changes.audiences])
-                )
-                self._presence.unstored.settle(changes, uniques)
-                is_stored = True
-            finally:
-                if not is_stored:
-                    self._presence.unstored.give_back(changes)
-        return len(changes.spans) == AT_ONCE
+        return await self._ledger.store()
 
     async def store_all(self) -> None:
         """Store everything that has changed by now, with the time that open sockets have been watching.
@@ -218,9 +198,7 @@ class ViewerService:
         Raises:
             CapacityError: the database is away.
         """
-        self._presence.refresh(self._presence.expire(self._clock()), EXACT_S)
-        while await self.store():
-            pass
+        await self._ledger.store_all()
 
     async def tidy(self) -> bool:
         """Take note of what other servers did: ended streams, and died with viewers that they had counted.
@@ -243,29 +221,18 @@ class ViewerService:
         Raises:
             CapacityError: the database is away.
         """
-        if any(self._presence.audience(stream_id) is None for stream_id in self._attending):
+        if waiting := self._sockets.waiting():
             for stream in await self._service.live_streams():
-                if stream.id in self._attending:
+                if stream.id in waiting:
                     self._open(stream)
             self._tally.settle()
         return False
-
-    def _counts(self, stream_ids: list[str]) -> dict[str, Count]:
-        found = {stream_id: self._tally.count(stream_id) for stream_id in stream_ids}
-        return {stream_id: count for stream_id, count in found.items() if count is not None}
-
-    def _end(self, attending: Attending) -> None:
-        known = self._attending.get(attending.stream_id, {})
-        known.pop(attending, None)
-        if not known:
-            self._attending.pop(attending.stream_id, None)
-        self._tally.settle()
 
     def _note(self, stream: Stream) -> None:
         if stream.status is Status.LIVE:
             self._open(stream)
         elif stream.status in (Status.ENDED, Status.CANCELLED):
-            self._attending.pop(stream.id, None)
+            self._sockets.forget(stream.id)
             ended_at = stream.ended_at.timestamp() if stream.ended_at else self._clock()
             self._presence.close(stream.id, self._clock(), ended_at)
         self._tally.settle()
@@ -273,5 +240,4 @@ class ViewerService:
     def _open(self, stream: Stream) -> None:
         owner, peak, unique = user_key(stream.user_id), stream.peak_viewers, stream.unique_viewers
         if self._presence.open(stream.id, owner, peak=peak, unique=unique):
-            for attending in self._attending.get(stream.id, ()):
-                attending.begin()
+            self._sockets.begin(stream.id)

@@ -34,13 +34,13 @@ class Note(NamedTuple):
     """Unix time: of the join, the sign of life or the leave."""
 
 
-class Finding(StrEnum):
+class Finding(NamedTuple):
     """What was known of a viewer before a note."""
 
-    ABSENT = "0"
-    PRESENT = "1"
-    HELD_ELSEWHERE = "2"
-    """By a leave: another server has to be told."""
+    is_let_go: bool = False
+    """By a leave: another server has to be told that counts the viewer as present."""
+    held_until: float = 0.0
+    """When other servers would have let the viewer go, Unix time; 0 for who was not present on any."""
 
 
 @dataclass(frozen=True, slots=True)

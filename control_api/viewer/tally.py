@@ -11,11 +11,14 @@ import structlog
 from control_api.realtime.bus import Bus, Subscription
 from control_api.viewer.announcer import TOPIC, Announcer, read_figures
 from control_api.viewer.audience import Count, Figures
-from control_api.viewer.presence import Presence
-from control_api.viewer.shared import Act, Finding, Note, SharedFigures, SharedPresence
+from control_api.viewer.presence import EXPIRY_S, Presence
+from control_api.viewer.shared import Act, Note, SharedFigures, SharedPresence
 from control_api.viewer.sharing import Sharing
 
 logger = structlog.get_logger(__name__)
+
+OVERLAP_S = 1e-5
+"""By so much a span reaches into that of another server, so that no rounding parts them."""
 
 Watcher = Callable[[str], None]
 """Takes the id of a stream whose figures may have changed; must not raise."""
@@ -39,6 +42,7 @@ class Tally:
         self._bus = bus
         self._latest: dict[str, SharedFigures] = {}
         self._watchers: list[Watcher] = []
+        self._failed: set[Watcher] = set()
         self._sharing = (
             Sharing(presence, shared, clock, self._hear, self._lose) if shared is not None else None
         )
@@ -71,7 +75,10 @@ class Tally:
         self._watchers.append(watcher)
 
     def count(self, stream_id: str) -> Count | None:
-        """Tell how many watch; None of a stream that is not live, or has not been for a while."""
+        """Tell how many watch; None of a stream of which that is not known.
+
+        It is not live, or has not been for a while; or others count too, and have not been asked yet.
+        """
         now = self._clock()
         local = self._presence.figures(stream_id, now)
         self.settle()
@@ -79,7 +86,8 @@ class Tally:
             return None
         audience, shared = self._presence.audience(stream_id), self._latest.get(stream_id)
         if shared is None or audience is None:
-            return Count(local, int(now * 1000))
+            is_known = not self.is_shared or audience is None or audience.is_closed
+            return Count(local, int(now * 1000)) if is_known else None
         figures = Figures(
             viewer_count=local.viewer_count if audience.is_closed else shared.figures.viewer_count,
             peak_viewers=max(local.peak_viewers, shared.figures.peak_viewers),
@@ -124,10 +132,11 @@ class Tally:
     def _hear(self, stream_id: str, shared: SharedFigures, notes: Sequence[Note]) -> None:
         """Take what the common memory answers."""
         for note, finding in zip(notes, shared.findings, strict=False):
-            if finding is Finding.HELD_ELSEWHERE and self._announcer is not None:
+            if finding.is_let_go and self._announcer is not None:
                 self._announcer.tell_left(stream_id, note.key, note.at)
-            elif finding is Finding.PRESENT and note.act in (Act.JOIN, Act.OPEN, Act.SEEN):
-                self._presence.was_present(stream_id, note.key, note.at)
+            elif finding.held_until and note.act in (Act.JOIN, Act.OPEN, Act.SEEN):
+                seen_at = finding.held_until - EXPIRY_S
+                self._presence.was_present(stream_id, note.key, note.at, seen_at - OVERLAP_S)
         if self._learn(stream_id, replace(shared, findings=())):
             audience = self._presence.audience(stream_id)
             if audience is not None:
@@ -174,4 +183,6 @@ class Tally:
             try:
                 watcher(stream_id)
             except Exception:  # the others are told all the same
-                logger.exception("viewers_watcher_failed", stream_id=stream_id)
+                if watcher not in self._failed:
+                    self._failed.add(watcher)
+                    logger.exception("viewers_watcher_failed", stream_id=stream_id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -34,31 +33,6 @@ async def address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str
         token = TokenSigner((folder / "jwt_secret").read_bytes().strip()).issue("reader")
         yield f"{server.http_url}/ws/stream/{stream['id']}?token={token}"
         assert "Traceback" not in (folder / "server.log").read_text()
-
-
-KNOWN = {
-    **dict.fromkeys(
-        ("5.18 after an empty fragment", "5.18 binary after an empty one"),
-        "an empty first fragment is forgotten",
-    ),
-    "7.9.5": "1006 is taken for a code that may be sent",
-    **{
-        f"5.1 unmasked {name}": "frames of clients need no mask"
-        for name in ("text", "ping", "close", "empty", "after masked")
-    },
-}
-"""Where aiohttp 3.14 leaves RFC 6455. These tests fail when it does not any more."""
-
-
-def cases() -> list[Any]:
-    return [
-        pytest.param(
-            one,
-            id=one.number,
-            marks=[pytest.mark.xfail(strict=True, reason=KNOWN[one.number])] if one.number in KNOWN else [],
-        )
-        for one in SCENARIOS
-    ]
 
 
 @dataclass
@@ -100,7 +74,7 @@ def is_complete(scenario: Scenario, heard: Heard) -> bool:
     return answers >= len(scenario.acks) + scenario.errors and len(heard.pongs) >= len(scenario.pongs)
 
 
-@pytest.mark.parametrize("scenario", cases())
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=[one.number for one in SCENARIOS])
 async def test_case(address: str, scenario: Scenario) -> None:
     heard = Heard()
     async with raw_socket(address) as socket:
@@ -181,16 +155,13 @@ async def test_a_bad_handshake(
 ) -> None:
     """RFC 6455, 4.2.2 and 4.4: 400 for what is no handshake; 426 with the version that is spoken, for another one."""
     found = await answer_to(address, changes)
-    if "Sec-WebSocket-Version" in changes and found.status != 426:
-        pytest.xfail("aiohttp 3.14 answers 400, and takes version 8")
     assert found.status in statuses
     if "Sec-WebSocket-Version" in changes:
         assert found.headers["sec-websocket-version"] == "13"
 
 
 async def test_a_handshake_over_http_1_0(address: str) -> None:
-    if (status := (await answer_to(address, {}, "1.0")).status) == 101:
-        pytest.xfail("aiohttp 3.14 takes it")
+    status = (await answer_to(address, {}, "1.0")).status
     assert status in (400, 426)
 
 

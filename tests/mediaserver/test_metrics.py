@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
 
 from control_api.postgres.store import PostgresStore
+from control_api.realtime.bus import LocalBus
 from control_api.realtime.tally import Tally
 from mediaserver import metrics
 
@@ -32,7 +33,7 @@ async def house(make_scene: MakeScene, store: PostgresStore, tmp_path: Path) -> 
 
 async def read(house: House, token: str = "", **headers: str) -> tuple[int, str]:
     application = web.Application()
-    application.add_routes(metrics.routes(house.stage, SecretStr(token), {"part": 3}, TALLY))
+    application.add_routes(metrics.routes(house.stage, SecretStr(token), {"part": 3}, TALLY, LocalBus()))
     async with (
         TestClient(TestServer(application)) as client,
         client.get("/metrics", headers=headers) as answer,
@@ -53,6 +54,7 @@ async def test_what_is_on_the_air(house: House) -> None:
     assert 'ladder_actions_total{action="shed"} 0' in lines
     assert any(line.startswith("ladder_capacity_cores ") for line in lines)
     assert "websocket_connections 2" in lines
+    assert "bus_connected 1" in lines
     assert 'websocket_messages_total{type="comment"} 4' in lines
     assert 'websocket_errors_total{code="banned"} 3' in lines
     assert text.count("# TYPE ladder_rung_state gauge\n") == 1

@@ -58,6 +58,7 @@ async def test_who_counts_as_one(house: House) -> None:
     token, viewer_id = guest["playback"]["token"], guest["viewer_id"]
     for body in ({"token": token}, {"viewer_id": viewer_id}, {"token": token, "session": "another-one"}):
         assert await tell(house, stream, **body) == 204
+    assert await tell(house, stream, token=f"{token[:-3]}bad", session="session-1") == 204
     for session in ("session-1", "session-2", "session-2", None):
         assert await tell(house, stream, **({"session": session} if session else {})) == 204
     assert await tell(house, stream, viewer_id="made-up", session="session-1") == 204

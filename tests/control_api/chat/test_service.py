@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 import pytest
 
+from control_api.audit import Actor
 from control_api.chat.event import (
     ChatEvent,
     CommentAdded,
@@ -16,14 +18,18 @@ from control_api.chat.event import (
     CommentUnpinned,
     ReactionChanged,
 )
+from control_api.chat.rate import MAX_COMMENTS_OF_ADDRESS, MAX_REACTIONS_OF_ADDRESS
 from control_api.chat.service import ChatService
 from control_api.chat.store import Comment, NewComment, Reaction, ReactionType
+from control_api.moderation.service import ModerationService
 from control_api.postgres.comment_table import CommentTable
 from control_api.postgres.database import Database
+from control_api.postgres.moderation_table import ModerationTable
 from control_api.postgres.reaction_table import ReactionTable
 from control_api.postgres.store import PostgresStore
 from control_api.stream.record import Identity, Stream
 from control_api.stream.service import StreamService
+from control_api.wait import TooEarlyError
 from media.error import CapacityError, StreamError
 from tests.database import PostgresServer
 
@@ -251,8 +257,59 @@ async def test_while_the_database_is_away_nothing_is_taken_and_nothing_counts(
         for asked in (
             chat.comment(room.stream.id, EVE, "hi"),
             chat.react(room.stream.id, EVE, LIKE),
-            chat.history(room.stream.id, EVE, before=None, limit=1),
+            chat.pin(room.stream.id, DEMO, room.stream.id),
+            chat.unpin(room.stream.id, DEMO, room.stream.id),
+            chat.delete(room.stream.id, DEMO, room.stream.id),
         ):
-            with pytest.raises(CapacityError):
+            with pytest.raises(CapacityError, match=r"The chat is read-only at the moment\."):
                 await asked
+        with pytest.raises(CapacityError):
+            await chat.history(room.stream.id, EVE, before=None, limit=1)
     assert room.told == []
+
+
+async def test_an_address_has_a_rate_that_an_office_does_not_reach(room: Room) -> None:
+    users = (Identity(f"user {number}") for number in count())
+    home, office = "93.184.216.34", "93.184.216.35"
+    for _ in range(MAX_COMMENTS_OF_ADDRESS):
+        await room.chat.comment(room.stream.id, next(users), "hi", address=home)
+    with pytest.raises(TooEarlyError, match="At most 200 comments from one address in 10 s"):
+        await room.chat.comment(room.stream.id, next(users), "hi", address=home)
+    await room.chat.comment(room.stream.id, next(users), "hi", address=office)
+    await room.chat.comment(room.stream.id, next(users), "hi")
+    await room.chat.comment(room.stream.id, DEMO, "hi", address=home)  # the owner
+    other = await room.live()
+    await room.chat.comment(other.id, next(users), "hi", address=home)
+
+
+async def test_reactions_of_an_address(room: Room) -> None:
+    user = Identity("one more")
+    await asyncio.gather(
+        *(
+            room.chat.react(room.stream.id, Identity(f"user {n}"), LIKE, address="93.184.216.34")
+            for n in range(MAX_REACTIONS_OF_ADDRESS)
+        )
+    )
+    with pytest.raises(TooEarlyError, match="At most 1000 reactions from one address"):
+        await room.chat.react(room.stream.id, user, LIKE, address="93.184.216.34")
+    await room.chat.react(room.stream.id, user, LIKE, address="93.184.216.35")
+    await room.chat.react(room.stream.id, DEMO, LIKE, address="93.184.216.34")
+
+
+async def test_a_turn_in_slow_mode_is_given_back_when_nothing_was_stored(
+    room: Room, store: PostgresStore
+) -> None:
+    rules = ModerationService(ModerationTable(room.database), room.streams, store, clock=Clock())
+    await rules.change_settings(room.stream, Actor(DEMO, None), {"slow_mode_s": 60})
+    away = await Database.open(room.database.dsn)
+    await away.close()
+    works, fails = (
+        ChatService(room.streams, CommentTable(where), ReactionTable(where), rules, clock=Clock())
+        for where in (room.database, away)
+    )
+    for _ in range(2):
+        with pytest.raises(CapacityError, match="read-only"):
+            await fails.comment(room.stream.id, EVE, "hi")
+    await works.comment(room.stream.id, EVE, "hi")
+    with pytest.raises(TooEarlyError, match="Slow mode"):
+        await works.comment(room.stream.id, EVE, "hi")

@@ -21,10 +21,13 @@ from control_api.postgres import moderation_table
 from control_api.postgres.database import Database
 from control_api.postgres.moderation_table import ModerationTable
 from control_api.postgres.store import PostgresStore
+from control_api.realtime.bus import Bus, LocalBus
+from control_api.realtime.redis_bus import redis_bus
 from control_api.stream.record import Identity, Stream
 from control_api.stream.service import StreamService
 from control_api.wait import TooEarlyError
 from media.error import CapacityError, StreamError
+from tests.redis_server import RedisServer
 
 from ..clock import Clock
 from ..conftest import NOW, SECRET, Notes
@@ -63,11 +66,13 @@ def make_node(database: Database) -> MakeNode:
     return lambda: node_on(database)
 
 
-def node_on(database: Database) -> Node:
+def node_on(database: Database, bus: Bus | None = None) -> Node:
     store = PostgresStore(database, KeyBox(SECRET))
     clock, days = Clock(), [NOW]
     streams = StreamService(store, store, Notes(), min_followers=0)
-    service = ModerationService(ModerationTable(database), streams, store, now=lambda: days[0], clock=clock)
+    service = ModerationService(
+        ModerationTable(database), streams, store, now=lambda: days[0], clock=clock, bus=bus
+    )
     return Node(service, clock, days)
 
 
@@ -459,3 +464,47 @@ async def test_while_the_database_is_away_nobody_is_let_through(
     ):
         with pytest.raises(CapacityError):
             await question
+
+
+async def test_what_is_changed_holds_at_once_on_every_node_that_the_bus_reaches(
+    database: Database, show: Stream
+) -> None:
+    bus = LocalBus()
+    node, other = (node_on(database, bus) for _ in range(2))
+    for each in (node, other):
+        await each.service.open()
+    assert await other.refusal(show) is None  # and its clock stands still from here on
+    await node.service.ban(show, OWNER, "eve")
+    assert await other.refusal(show) == "banned"
+    await node.service.unban(show, OWNER, "eve")
+    assert await other.refusal(show) is None
+    await node.service.appoint(OWNER, "eve")
+    assert await other.service.is_moderator("owner", "eve")
+    await node.service.dismiss(OWNER, "eve")
+    assert not await other.service.is_moderator("owner", "eve")
+    await node.service.change_settings(show, OWNER, {"links_allowed": False})
+    assert await other.refusal(show, content="example.com") == "no_links"
+    await other.service.change_settings(show, OWNER, {"links_allowed": True})
+    assert await node.refusal(show, content="example.com") is None
+    other.service.close()
+    other.service.close()
+    await node.service.ban(show, OWNER, "eve")
+    assert await other.refusal(show) is None
+    other.pass_time(MAX_AGE_S + 0.1)
+    assert await other.refusal(show) == "banned"
+
+
+async def test_what_is_changed_reaches_another_node_over_redis(
+    database: Database, show: Stream, redis_server: RedisServer
+) -> None:
+    async with redis_bus(redis_server.url, "one") as here, redis_bus(redis_server.url, "two") as there:
+        node, other = node_on(database, here), node_on(database, there)
+        for each in (node, other):
+            await each.service.open()
+        assert await other.refusal(show) is None
+        await node.service.ban(show, OWNER, "eve")
+        async with asyncio.timeout(10):
+            while await other.refusal(show) is None:  # noqa: ASYNC110 its clock stands still
+                await asyncio.sleep(0.005)
+        for each in (node, other):
+            each.service.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from control_api.postgres.migration import FOLDER, TABLES, bring_up_to_date, check
+from control_api.postgres.migration import FOLDER, TRACES, bring_up_to_date, check
 from media.error import ConfigError
 from tests.database import PostgresServer
 
@@ -55,13 +55,13 @@ async def test_the_files_run_by_hand(any_postgres: PostgresServer) -> None:
 
 async def test_a_later_file_run_by_hand(any_postgres: PostgresServer) -> None:
     async with any_postgres.bare_database() as dsn:
-        for name in TABLES:
+        for name in TRACES:
             program, file = any_postgres.binaries / "psql", FOLDER / f"{name}.sql"
             psql = await asyncio.create_subprocess_exec(
                 program, "-v", "ON_ERROR_STOP=1", "-d", dsn, "-f", file
             )
             assert await psql.wait() == 0
-        assert set(await bring_up_to_date(dsn)) == set(NAMES) - set(TABLES)
+        assert set(await bring_up_to_date(dsn)) == set(NAMES) - set(TRACES)
 
 
 async def test_several_servers_that_start_at_once(any_postgres: PostgresServer) -> None:

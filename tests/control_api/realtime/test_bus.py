@@ -22,7 +22,7 @@ async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
         return
     server: RedisServer = request.getfixturevalue(request.param)
     async with redis_bus(server.url, "node-1") as bus:
-        assert bus.is_connected
+        await until(lambda: bus.is_connected)
         yield bus
 
 

@@ -57,6 +57,7 @@ async def node(server: RedisServer, name: str, topic: str = "a") -> AsyncIterato
 @asynccontextmanager
 async def two_nodes(server: RedisServer) -> AsyncIterator[tuple[Node, Node]]:
     async with node(server, "one") as one, node(server, "two") as two:
+        await are_connected(one, two)
         yield one, two
 
 

@@ -8,8 +8,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import uuid_utils
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
+from control_api.chat.store import NewComment
+from control_api.postgres.comment_table import CommentTable
 from control_api.realtime.conversation import MAX_MESSAGES
 from control_api.realtime.happening import Happening
 from control_api.token.access import LEEWAY_S
@@ -134,6 +137,39 @@ async def test_who_comes_back_misses_nothing_and_sees_nothing_twice(house: House
             assert bob.hello["comments"] == []
 
 
+async def test_who_comes_back_to_a_room_that_was_closed_is_told_what_is_stored(
+    house: House, stream_id: str
+) -> None:
+    async with page(house, stream_id, "ann") as ann:
+        said = [(await ann.say("comment", {"content": str(number)}))["id"] for number in range(4)]
+    comments = f"/api/v1/streams/{stream_id}/comments"
+    await house.request("DELETE", f"{comments}/{said[0]}", "demo")
+    await house.request("DELETE", f"{comments}/{said[2]}", "demo")
+    await house.request("POST", f"{comments}/{said[3]}/pin", "demo")
+    async with page(house, stream_id, since="1") as bob:
+        assert [one["content"] for one in bob.hello["comments"]] == ["1", "3"]
+        assert bob.hello["gap"] is False
+        assert (await bob.next("comment_deleted"))["id"] == said[0]
+        assert (await bob.next("comment_pinned"))["id"] == said[3]
+    async with page(house, stream_id, since="999") as bob:
+        assert bob.hello["gap"] is True, "nobody has seen that"
+
+
+async def test_what_the_bus_has_lost_is_read_from_the_database(house: House, stream_id: str) -> None:
+    async with page(house, stream_id, "ann") as ann:
+        await ann.say("comment", {"content": "before"})
+        lost = NewComment(
+            id=str(uuid_utils.uuid7()), stream_id=stream_id, user_id="bob", display_name="bob", content="lost"
+        )
+        await CommentTable(house.plane.database).add([lost])
+        assert house.plane.hub._bus.on_gap is not None
+        house.plane.hub._bus.on_gap(f"stream:{stream_id}")
+        assert (await ann.next("comment"))["content"] == "before"
+        assert (await ann.next("comment"))["content"] == "lost"
+        await ann.say("comment", {"content": "after"})
+        assert (await ann.next("comment"))["content"] == "after"
+
+
 async def test_the_end_is_told_and_nothing_can_be_said_afterwards(house: House, stream_id: str) -> None:
     async with page(house, stream_id, "ann") as ann:
         await house.request("POST", f"/api/v1/streams/{stream_id}/end", "demo")
@@ -192,7 +228,9 @@ async def test_errors_are_told_and_the_socket_stays(house: House, stream_id: str
         assert (await ann.say("poem"))["code"] == "invalid"
         assert (await ann.say("comment", {"content": "x" * 501}))["code"] == "invalid"
         assert await ann.say("comment", {"content": "spam"}, "s") == {
-            "ref": "s", "code": "unavailable", "message": "Comments cannot be stored at the moment."
+            "ref": "s",
+            "code": "unavailable",
+            "message": "The chat is read-only at the moment. Comments cannot be stored at the moment.",
         }  # fmt: skip
         await ann.socket.send_bytes(b"\0")
         assert (await ann.next("error"))["code"] == "bad_request"

@@ -83,7 +83,7 @@ def test_who_comes_back_at_any_time_ends_with_what_the_others_have(
             stays.see(one["type"], one["data"])
             if number < away:
                 leaves.see(one["type"], one["data"])
-    first, *rest = messages(greeting(room, leaves.seq, {}))
+    first, *rest = messages(greeting(room, room.chat.missed(leaves.seq), is_back=True))
     assert first["data"]["gap"] is False
     leaves.welcome(first["data"], is_new=False)
     for one in rest:
@@ -115,10 +115,11 @@ def test_nothing_is_known_of_the_past_without_a_database_and_learnt_later() -> N
     assert chat.missed(0) is None
     chat.note(comment(5))
     assert chat.missed(4) is None
-    chat.learn([comment(4).data, comment(5).data], comment(4).data)
+    chat.learn([comment(4).data, comment(5).data], comment(4).data, 6)
     assert [one["seq"] for one in chat.comments] == [4, 5]
     assert [one["is_pinned"] for one in chat.comments] == [True, False]
-    assert chat.missed(5) == []
+    assert chat.missed(6) == []
+    assert chat.missed(5) is None
 
 
 def test_new_client_is_shown_the_newest_comments_without_deleted_ones() -> None:
@@ -126,7 +127,7 @@ def test_new_client_is_shown_the_newest_comments_without_deleted_ones() -> None:
     for seq in range(1, recent.SHOWN + 11):
         chat.note(comment(seq))
     chat.note(Happening("comment_deleted", {"id": "c60", "seq": 100}))
-    (welcome,) = messages(greeting(Room(chat, "live", 2), None, {"viewer_id": "v"}))
+    (welcome,) = messages(greeting(Room(chat, "live", 2), None, is_back=False, viewer_id="v"))
     shown = welcome["data"]
     assert [one["seq"] for one in shown["comments"]] == list(range(11, 60))
     assert (shown["viewer_count"], shown["status"], shown["viewer_id"], shown["gap"]) == (

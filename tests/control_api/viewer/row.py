@@ -29,7 +29,7 @@ class Row:
         began = span.began
         if not any(low <= began <= high for low, high in self.spans):
             before = [high for _, high in self.spans if high < began]
-            if span.is_visit or not before or began - max(before) >= EXPIRY_S:
+            if span.is_visit or not before or began - max(before) >= EXPIRY_S - 1e-4:
                 self.visits += 1
             else:
                 began = max(before)

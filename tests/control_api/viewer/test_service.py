@@ -23,8 +23,9 @@ from control_api.stream.record import Identity, Stream
 from control_api.stream.service import StreamService
 from control_api.viewer.attendance import attending
 from control_api.viewer.audience import Figures
+from control_api.viewer.ledger import AT_ONCE
 from control_api.viewer.presence import EXPIRY_S
-from control_api.viewer.service import AT_ONCE, ViewerService
+from control_api.viewer.service import ViewerService
 from control_api.viewer.viewer_id import ViewerIds, user_key
 from media.error import CapacityError, StreamError
 
@@ -224,7 +225,7 @@ async def test_writing_again_what_may_have_been_written_does_no_harm(node: Node)
     table = ViewerTable(node.database)
     unstored = node.viewers._presence.unstored
     taken = unstored.take(10)
-    await table.write(taken, node.viewers._counts([stream.id]))
+    await table.write(taken, node.viewers._ledger._counts(taken.audiences))
     before = await node.rows(stream)
     unstored.give_back(taken)  # the answer was lost
     await node.viewers.store_all()
