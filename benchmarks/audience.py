@@ -91,8 +91,7 @@ def _slow_rows(part: dict[str, Any]) -> Iterator[Row]:
     after = part["some_stopped"]["comment_to_last_socket"]
     yield _time(f"{part['slow']} of {part['sockets']} stop reading: the others", after, before + UNCHANGED_MS)
     ended = part["slow_ended"]
-    gone = ended.get("1013", 0) + ended.get("reset", 0)
-    yield "… they are closed with 1013", f"{ended}", f"{part['slow']}", gone == part["slow"]
+    yield "… they are closed (1013, for who still reads)", f"{ended}", "all", not ended.get("open")
     yield "… memory of the server grows", f"{part['memory_growth_mib']} MiB", "bounded", True
 
 

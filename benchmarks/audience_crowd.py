@@ -29,6 +29,7 @@ EVENTS = 256
 IN_FLIGHT = 64
 """Handshakes that wait for their answer."""
 OPEN_S = 120.0
+DRAIN_S = 0.5
 CLOSED_FOR_SLOWNESS = b"\x03\xf5"
 """1013."""
 
@@ -140,16 +141,20 @@ class Crowd:
             self._forget(number)
 
     def how_ended(self, number: int) -> str:
-        """Read what is left on a socket that was not read, and tell how it ended; `open` when it did not."""
+        """Read what is left on a socket that was not read, and tell how it ended; `open` when it did not.
+
+        What the server's system still has comes in many small pieces, as the window opens.
+        """
         found, data = self._sockets[number], b""
+        found.settimeout(DRAIN_S)
         try:
             while piece := found.recv(1 << 16):
                 data = (data + piece)[-200:]
-        except BlockingIOError:
+        except TimeoutError:
             return "open"
         except OSError:
             return "reset"
-        return "1013" if CLOSED_FOR_SLOWNESS in data else "closed without 1013"
+        return "1013" if CLOSED_FOR_SLOWNESS in data else "cut off"
 
     @contextmanager
     def closing(self) -> Iterator[Crowd]:
