@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 import time
@@ -39,6 +40,10 @@ log = structlog.get_logger(__name__)
 
 HTTP_DRAIN_S = 2.0
 """How long running answers may take once everything else has stopped; blocked playlists are released before."""
+
+GC_THRESHOLDS = (20_000, 10, 5)
+"""New objects until the young ones are looked through; so many times that, until the older ones are: every million new
+objects, some 100 MB if all of them were garbage."""
 
 WARM_WORKERS = 2
 """Spares: who comes to a quality that nobody watched needs one for what has passed and one for what comes."""
@@ -110,6 +115,7 @@ async def serve(settings: Settings, *, demo: bool = False) -> None:
         stack.push_async_callback(rtmp.close)
         await rtmp.start()
         seconds = round(time.monotonic() - started, 3)
+        _collect_rarely()
         log.info("ready", http_port=http_port, rtmp_port=rtmp.port, rtmps_port=rtmp.tls_port, seconds=seconds)
         places = Places(settings, http_port, rtmp.port, rtmp.tls_port)
         if demo:
@@ -121,6 +127,17 @@ async def serve(settings: Settings, *, demo: bool = False) -> None:
             places.tell()
         await stopping.wait()
         log.info("stopping")
+
+
+def _collect_rarely() -> None:
+    """Let the garbage collector stop the loop less often.
+
+    Looking through everything takes 240 ms with 5,000 sockets, and by default happens after some 70,000 new objects.
+    What has been loaded so far stays anyway; what connections leave behind is mostly freed without the collector.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 async def _warm_up(pool: WorkerPool, settings: Settings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from control_api.chat.service import ChatService
@@ -19,6 +20,8 @@ from control_api.token.access import TokenError, TokenVerifier
 from control_api.viewer.attending import Admission, Attending
 from control_api.viewer.service import ViewerService
 from media.error import CapacityError, StreamError
+
+logger = structlog.get_logger(__name__)
 
 PATH = "/ws/stream/{id}"
 HEARTBEAT_S = 20.0
@@ -60,6 +63,15 @@ class StreamSocketRoute:
         response = StrictWebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE, compress=False)
         await response.prepare(request)
         try:
+            await self._take(request, response)
+        except Exception:
+            # The framework would answer the request, in the middle of the frames.
+            logger.exception("socket_failed", stream_id=request.match_info["id"])
+            await response.close(code=WSCloseCode.INTERNAL_ERROR)
+        return response
+
+    async def _take(self, request: web.Request, response: web.WebSocketResponse) -> None:
+        try:
             identity = await self._identify(request)
             attending = await self._attend(request, identity)
         except TokenError as error:
@@ -73,7 +85,6 @@ class StreamSocketRoute:
                 await self._serve(request, response, identity, attending.admission)
             finally:
                 attending.close(has_left=response.close_code in HAS_LEFT)
-        return response
 
     async def _identify(self, request: web.Request) -> Identity | None:
         """Find out who comes; None is somebody without a token.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import time
 
@@ -20,8 +21,9 @@ KERNEL_BUFFER = 64 * 1024
 MAX_DELAY_S = 30 * 86400.0
 """Longer than any server runs with the same socket."""
 
-CLOSING_S = 5.0
-"""So long a socket may take to read what is left and the reason."""
+CLOSING_S = (2.0, 8.0)
+"""So long a socket may take to read what is left and the reason: not the same for all that are too slow at once, since
+their ends are work."""
 
 
 class Socket:
@@ -66,4 +68,4 @@ class Socket:
         self._is_closing = True
         self._transport.write(close_frame(code, reason))
         self._transport.close()
-        asyncio.get_running_loop().call_later(CLOSING_S, self._transport.abort)
+        asyncio.get_running_loop().call_later(random.uniform(*CLOSING_S), self._transport.abort)  # noqa: S311

@@ -332,6 +332,18 @@ async def test_who_does_not_read_is_hung_up_on_and_the_others_hear_everything(
         assert await slow.closed() == 1013
 
 
+async def test_a_fault_of_the_server_closes_the_socket_with_1011(
+    house: House, stream_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    async with page(house, stream_id, "ann") as ann:
+        monkeypatch.setattr(house.chat, "comment", fail)
+        await ann.socket.send_json({"type": "comment", "data": {"content": "x"}})
+        assert await ann.closed() == 1011
+
+
 async def test_server_that_stops_says_so(house: House, stream_id: str) -> None:
     async with page(house, stream_id) as ann:
         house.plane.hub.close()
