@@ -43,7 +43,7 @@ HTTP_DRAIN_S = 2.0
 
 GC_THRESHOLDS = (20_000, 50, 5)
 """New objects until the young ones are looked through; so many times that, until those that stayed are; so many times
-that, until all are. 30,000 sockets that come and go leave 120 MB more behind than by default, and not much more later."""
+that, until all are. 30,000 sockets that come and go leave 120 MB more behind than by default (docs/performance.md)."""
 
 WARM_WORKERS = 2
 """Spares: who comes to a quality that nobody watched needs one for what has passed and one for what comes."""
