@@ -128,17 +128,27 @@ class Hub:
             self._note_change(channel)
 
     async def _check_channels(self) -> bool:
-        """Make up for what was lost, and hang up on whoever may not see a stream any more that has changed."""
+        """Look after the channels that something was noted of; what fails is tried again."""
         while self._changed:
-            channel = next(iter(self._changed))
-            await past.make_up(self._chat, channel)
-            stream = await self._streams.get(channel.stream.id)
-            if stream.is_private:
-                for socket, viewer in list(channel.sockets.items()):
-                    if not await self._streams.may_see(stream, viewer):
-                        socket.close(NOT_ALLOWED, "This stream is private.")
-            self._changed.discard(channel)
+            channel = self._changed.pop()
+            is_done = False
+            try:
+                await past.make_up(self._chat, channel)
+                await self._check_access(channel)
+                is_done = True
+            finally:
+                if not is_done:
+                    self._changed.add(channel)
         return False
+
+    async def _check_access(self, channel: Channel) -> None:
+        """Hang up on whoever may not see a stream any more."""
+        stream = await self._streams.get(channel.stream.id)
+        if not stream.is_private:
+            return
+        for socket, viewer in list(channel.sockets.items()):
+            if not await self._streams.may_see(stream, viewer):
+                socket.close(NOT_ALLOWED, "This stream is private.")
 
     async def _open(self, channel: Channel, viewer: Identity | None) -> Room:
         async with channel.opening:
