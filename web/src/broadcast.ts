@@ -1,7 +1,7 @@
 import { ApiError, getStream, type Stream } from "./api";
 import { Player } from "./player";
 import { QoeReporter } from "./qoe";
-import { backoffMs, type PlayerStats } from "./stats";
+import { backoffMs, IDLE, type PlayerStats } from "./stats";
 
 export type Phase =
   | "loading"
@@ -30,23 +30,6 @@ declare global {
 
 const STATUS_MS = 5000;
 const WAITING_MS = 1000;
-const IDLE: Omit<PlayerStats, "phase"> = {
-  latency: null,
-  targetLatency: null,
-  level: null,
-  levels: [],
-  auto: true,
-  currentTime: 0,
-  buffer: 0,
-  droppedFrames: 0,
-  totalFrames: 0,
-  playbackRate: 1,
-  bandwidth: null,
-  rewind: null,
-  stalls: 0,
-  stalledSeconds: 0,
-  errors: [],
-};
 
 /** One broadcast as a viewer sees it: asks for its status, waits for its media, plays it, comes back after faults. */
 export class Broadcast {

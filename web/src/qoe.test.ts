@@ -1,26 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { QoeMeter } from "./qoe";
-import type { PlayerStats } from "./stats";
+import { IDLE, type PlayerStats } from "./stats";
 
-const IDLE: PlayerStats = {
-  phase: "playing",
-  latency: 2.5,
-  targetLatency: 2,
-  level: "720p",
-  levels: ["720p"],
-  auto: true,
-  currentTime: 0,
-  buffer: 0,
-  droppedFrames: 0,
-  totalFrames: 0,
-  playbackRate: 1,
-  bandwidth: null,
-  rewind: null,
-  stalls: 0,
-  stalledSeconds: 0,
-  errors: [],
-};
-const stats = (part: Partial<PlayerStats> = {}): PlayerStats => ({ ...IDLE, ...part });
+const PLAYING: PlayerStats = { ...IDLE, phase: "playing", latency: 2.5, targetLatency: 2, level: "720p", levels: ["720p"] };
+const stats = (part: Partial<PlayerStats> = {}): PlayerStats => ({ ...PLAYING, ...part });
 
 function playing(): QoeMeter {
   const meter = new QoeMeter("session-1");

@@ -86,3 +86,22 @@ export class StallMeter {
     return (this.totalMs + (this.stalledAt === null ? 0 : nowMs - this.stalledAt)) / 1000;
   }
 }
+
+/** What is known of a player that plays nothing. */
+export const IDLE: Omit<PlayerStats, "phase"> = {
+  latency: null,
+  targetLatency: null,
+  level: null,
+  levels: [],
+  auto: true,
+  currentTime: 0,
+  buffer: 0,
+  droppedFrames: 0,
+  totalFrames: 0,
+  playbackRate: 1,
+  bandwidth: null,
+  rewind: null,
+  stalls: 0,
+  stalledSeconds: 0,
+  errors: [],
+};
