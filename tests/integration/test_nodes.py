@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from control_api.viewer.presence import EXPIRY_S
 from tests.database import PostgresServer
 from tests.redis_server import RedisServer
+from tests.websocket.client import PATIENCE_S, RawSocket, raw_socket
 
 from .server import Server, running_server
 
@@ -38,37 +37,21 @@ async def nodes(
             yield one, other
 
 
-class Client:
-    """A socket of a stream."""
+async def hear(client: RawSocket, count: int) -> list[str]:
+    return [(await client.message("comment"))["data"]["content"] for _ in range(count)]
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
 
-    async def next(self, kind: str, seconds: float = 10) -> dict[str, Any]:
-        """Wait for a message of a type, past others; gives its data."""
-        async with asyncio.timeout(seconds):
-            while True:
-                message = await self._socket.receive_json()
-                if message["type"] == kind:
-                    data: dict[str, Any] = message["data"]
-                    return data
-
-    async def say(self, content: str) -> None:
-        await self._socket.send_json({"type": "comment", "data": {"content": content}})
-
-    async def hear(self, count: int) -> list[str]:
-        return [(await self.next("comment"))["content"] for _ in range(count)]
+async def count_told(client: RawSocket, seconds: float = PATIENCE_S) -> int:
+    told: int = (await client.message("viewer_update", seconds=seconds))["data"]["viewer_count"]
+    return told
 
 
 @asynccontextmanager
-async def client(server: Server, stream: dict[str, Any], **query: str) -> AsyncIterator[Client]:
-    async with (
-        aiohttp.ClientSession() as session,
-        session.ws_connect(f"{server.http_url}/ws/stream/{stream['id']}", params=query) as socket,
-    ):
-        found = Client(socket)
-        await found.next("welcome")
-        yield found
+async def client(server: Server, stream: dict[str, Any], token: str = "") -> AsyncIterator[RawSocket]:
+    query = f"?token={token}" if token else ""
+    async with raw_socket(f"{server.http_url}/ws/stream/{stream['id']}{query}") as socket:
+        await socket.message("welcome")
+        yield socket
 
 
 async def count(server: Server, stream: dict[str, Any]) -> int:
@@ -81,13 +64,13 @@ async def test_what_happens_on_one_is_heard_on_the_other(nodes: Nodes) -> None:
     one, other = nodes
     stream = await one.create_stream()
     async with client(one, stream, token=one.token) as here, client(other, stream, token=one.token) as there:
-        await here.say("from one")
-        await there.hear(1)
-        await there.say("from the other")
-        assert await here.hear(2) == ["from one", "from the other"]
+        here.say("comment", content="from one")
+        await hear(there, 1)
+        there.say("comment", content="from the other")
+        assert await hear(here, 2) == ["from one", "from the other"]
         await one.api("PUT", f"/streams/{stream['id']}/chat-settings", {"slow_mode_s": 30})
         await one.api("POST", f"/streams/{stream['id']}/end")
-        assert await there.next("stream_status") == {"status": "ended"}
+        assert (await there.message("stream_status"))["data"] == {"status": "ended"}
 
 
 async def test_redis_that_goes_away_and_comes_back(nodes: Nodes, redis_server: RedisServer) -> None:
@@ -95,18 +78,18 @@ async def test_redis_that_goes_away_and_comes_back(nodes: Nodes, redis_server: R
     one, other = nodes
     stream = await one.create_stream()
     async with client(one, stream, token=one.token) as here, client(other, stream, token=one.token) as there:
-        await here.say("before")
-        assert await here.hear(1) == await there.hear(1) == ["before"]
+        here.say("comment", content="before")
+        assert await hear(here, 1) == await hear(there, 1) == ["before"]
         redis_server.stop()
-        await here.say("here")
-        await there.say("there")
-        assert await here.hear(1) == ["here"]
-        assert await there.hear(1) == ["there"]
+        here.say("comment", content="here")
+        there.say("comment", content="there")
+        assert await hear(here, 1) == ["here"]
+        assert await hear(there, 1) == ["there"]
         redis_server.start()
-        assert await here.hear(1) == ["there"]
-        assert await there.hear(1) == ["here"]
-        await here.say("after")
-        assert await here.hear(1) == await there.hear(1) == ["after"]
+        assert await hear(here, 1) == ["there"]
+        assert await hear(there, 1) == ["here"]
+        here.say("comment", content="after")
+        assert await hear(here, 1) == await hear(there, 1) == ["after"]
 
 
 @pytest.mark.timeout(120)
@@ -114,10 +97,10 @@ async def test_viewers_of_a_node_that_dies_are_gone_and_those_of_the_other_stay(
     one, other = nodes
     stream = await one.create_stream()
     async with client(one, stream) as here, client(other, stream), client(other, stream):
-        while (await here.next("viewer_update"))["viewer_count"] != 3:
+        while await count_told(here) != 3:
             pass
         assert await count(other, stream) == 3
         other.kill()
-        while (await here.next("viewer_update", EXPIRY_S + 15))["viewer_count"] != 1:
+        while await count_told(here, EXPIRY_S + 15) != 1:
             pass
         assert await count(one, stream) == 1

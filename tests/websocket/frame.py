@@ -69,6 +69,11 @@ class FrameReader:
     def __init__(self) -> None:
         self._waiting = bytearray()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no frame has begun."""
+        return not self._waiting
+
     def receive_data(self, data: bytes) -> list[Frame]:
         """Take bytes; returns the frames that are complete with them."""
         self._waiting += data

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from control_api.realtime.happening import Happening
 from control_api.realtime.recent import RecentChat
 from control_api.realtime.room import SUM_S, TICK_S, Room
+from tests.websocket.frame import FrameReader
 
 
 def comment(seq: int) -> Happening:
@@ -28,14 +28,10 @@ def status(text: str) -> Happening:
 
 
 def messages(frames: bytes) -> list[dict[str, Any]]:
-    """Split frames of up to 64 KiB into their messages."""
-    found = []
-    while frames:
-        length, start = frames[1], 2
-        if length == 126:
-            length, start = int.from_bytes(frames[2:4]), 4
-        found.append(json.loads(frames[start : start + length]))
-        frames = frames[start + length :]
+    """Read whole frames."""
+    reader = FrameReader()
+    found = [frame.message() for frame in reader.receive_data(frames)]
+    assert reader.is_empty, "the last frame is not whole"
     return found
 
 
