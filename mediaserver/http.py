@@ -98,7 +98,7 @@ def _make_application(
     application.add_routes(dash_http.routes(stage, stage.config))
     application.add_routes(hls_http.routes(stage, stage.config, rendered))
     application.add_routes(
-        metrics.routes(stage, settings.metrics_token, hot.answered, control.hub.tally, control.bus)
+        metrics.routes(stage, settings.metrics_token, hot.answered, control.hub.traffic, control.bus)
     )
     application.add_routes(pages.routes())
 

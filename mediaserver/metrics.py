@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from control_api.problem import problem_response
 from control_api.realtime.bus import Bus
-from control_api.realtime.tally import Tally
+from control_api.realtime.traffic import Traffic
 from mediaserver.live.stage import Stage
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -28,7 +28,7 @@ Sample = tuple[Mapping[str, str], float]
 
 
 def routes(
-    stage: Stage, token: SecretStr, answered: Mapping[str, int], sockets: Tally, bus: Bus
+    stage: Stage, token: SecretStr, answered: Mapping[str, int], sockets: Traffic, bus: Bus
 ) -> list[web.RouteDef]:
     """Make the route.
 
@@ -67,7 +67,7 @@ def paths() -> dict[str, dict[str, Any]]:
     }
 
 
-def render(stage: Stage, answered: Mapping[str, int], sockets: Tally, bus: Bus) -> str:
+def render(stage: Stage, answered: Mapping[str, int], sockets: Traffic, bus: Bus) -> str:
     """Write everything that is known now."""
     return "".join([*_lines(stage), *_delivery(stage, answered), *_sockets(sockets), *_bus(bus)])
 
@@ -77,26 +77,26 @@ def _bus(bus: Bus) -> Iterator[str]:
     yield from _family("bus_connected", text, [({}, float(bus.is_connected))])
 
 
-def _sockets(tally: Tally) -> Iterator[str]:
+def _sockets(traffic: Traffic) -> Iterator[str]:
     yield from _family(
-        "websocket_connections", "Sockets of streams that are open.", [({}, float(tally.sockets))]
+        "websocket_connections", "Sockets of streams that are open.", [({}, float(traffic.sockets))]
     )
     yield from _family(
         "websocket_slow_total",
         "Sockets that were closed because they did not read.",
-        [({}, float(tally.slow))],
+        [({}, float(traffic.slow))],
         kind="counter",
     )
     yield from _family(
         "websocket_messages_total",
         "Messages of clients that were taken, by type.",
-        [({"type": name}, float(count)) for name, count in tally.messages.items()],
+        [({"type": name}, float(count)) for name, count in traffic.messages.items()],
         kind="counter",
     )
     yield from _family(
         "websocket_errors_total",
         "Errors that clients were told, by code.",
-        [({"code": code}, float(count)) for code, count in tally.errors.items()],
+        [({"code": code}, float(count)) for code, count in traffic.errors.items()],
         kind="counter",
     )
 

@@ -65,7 +65,7 @@ class Experience:
     """The share of the reports that named each rung, of those that named one; the best rung first."""
 
 
-class Tally:
+class Digest:
     """Counts that reports are added to. Grows to some 220 names, whatever is reported."""
 
     def __init__(self) -> None:
@@ -101,10 +101,10 @@ class Tally:
 
 def joined(many: Iterable[Counts]) -> Counts:
     """Add counts up."""
-    tally = Tally()
+    digest = Digest()
     for counts in many:
-        tally.join(counts)
-    return tally.counts
+        digest.join(counts)
+    return digest.counts
 
 
 def summed_up(counts: Counts) -> Experience:

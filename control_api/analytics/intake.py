@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 
-from control_api.analytics.experience import Counts, Report, Tally
+from control_api.analytics.experience import Counts, Digest, Report
 from control_api.rate import RateLimit
 from control_api.wait import TooEarlyError
 
@@ -23,7 +23,7 @@ class Intake:
     """Adds reports up until they are taken."""
 
     def __init__(self) -> None:
-        self._tallies: dict[str, Tally] = {}
+        self._digests: dict[str, Digest] = {}
         self._viewers = RateLimit("reports", 1, EVERY_S)
         self._addresses = RateLimit("reports", MAX_UNPROVEN, EVERY_S, max_keys=10_000)
 
@@ -48,7 +48,7 @@ class Intake:
         Returns:
             Whether it counts: not when one of this viewer has a moment ago.
         """
-        if stream_id not in self._tallies and len(self._tallies) >= MAX_STREAMS:
+        if stream_id not in self._digests and len(self._digests) >= MAX_STREAMS:
             return False
         try:
             with self._viewers.turn((stream_id, viewer), now):
@@ -57,17 +57,17 @@ class Intake:
                         pass
         except TooEarlyError:
             return False
-        self._tallies.setdefault(stream_id, Tally()).add(report)
+        self._digests.setdefault(stream_id, Digest()).add(report)
         return True
 
     def take(self) -> Mapping[str, Counts]:
         """Take what has been counted, by stream; who cannot store it gives it back."""
-        taken = {stream_id: tally.counts for stream_id, tally in self._tallies.items()}
-        self._tallies = {}
+        taken = {stream_id: digest.counts for stream_id, digest in self._digests.items()}
+        self._digests = {}
         return taken
 
     def give_back(self, taken: Mapping[str, Counts]) -> None:
         """Take note that counts could not be stored."""
         for stream_id, counts in taken.items():
-            if stream_id in self._tallies or len(self._tallies) < MAX_STREAMS:
-                self._tallies.setdefault(stream_id, Tally()).join(counts)
+            if stream_id in self._digests or len(self._digests) < MAX_STREAMS:
+                self._digests.setdefault(stream_id, Digest()).join(counts)

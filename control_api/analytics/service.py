@@ -24,7 +24,6 @@ from control_api.stream.record import Identity, Status, Stream
 from control_api.stream.service import StreamService
 from control_api.viewer.audience import Figures
 from control_api.viewer.service import ViewerService
-from media.error import StreamError
 
 SNAPSHOT_S = 10
 """Between two snapshots, which are taken at whole multiples of it: so those of several servers are one."""
@@ -122,7 +121,7 @@ class AnalyticsService:
             StreamError: `not_found`, `forbidden`.
             CapacityError: the database is away.
         """
-        await self._check_owner(stream_id, owner)
+        await self._service.in_charge(stream_id, owner)
         await self._viewers.store_all()
         stream = await self._service.get(stream_id)
         is_live = stream.status is Status.LIVE
@@ -133,15 +132,13 @@ class AnalyticsService:
         if is_live:
             series.append(self._present(stream, figures, now))
         watched_s = totals.watch_time_s + self._viewers.unstored_time_s(stream_id)
-        answer = _answer(stream, figures, replace(totals, watch_time_s=watched_s), now)
         kept = await self._retention(stream, now)
-        return answer.model_copy(
-            update={
-                "experience": _experience(rows),
-                "retention": [RetentionPoint.model_validate(point) for point in kept],
-                "highlights": await self._highlights(stream, now),
-                "series": series,
-            }
+        return AnalyticsAnswer(
+            **_totals(stream, figures, replace(totals, watch_time_s=watched_s), now),
+            experience=_experience(rows),
+            retention=[RetentionPoint.model_validate(point) for point in kept],
+            highlights=await self._highlights(stream, now),
+            series=series,
         )
 
     async def rows(self, stream_id: str, owner: Identity) -> AsyncIterator[Sequence[Row]]:
@@ -155,16 +152,11 @@ class AnalyticsService:
             StreamError: `not_found`, `forbidden`.
             CapacityError: the database is away.
         """
-        await self._check_owner(stream_id, owner)
+        await self._service.in_charge(stream_id, owner)
         after = datetime.min.replace(tzinfo=UTC)
         while page := await self._table.rows(stream_id, after, PAGE):
             yield page
             after = page[-1].at
-
-    async def _check_owner(self, stream_id: str, identity: Identity) -> None:
-        stream = await self._service.visible(stream_id, identity)
-        if stream.user_id != identity.user_id and not identity.is_admin:
-            raise StreamError("forbidden", "This stream belongs to somebody else.")
 
     async def _retention(self, stream: Stream, now: datetime) -> Sequence[Kept]:
         if stream.started_at is None:
@@ -225,21 +217,17 @@ def _experience(rows: Sequence[Row]) -> ExperienceAnswer | None:
     return ExperienceAnswer.model_validate(summed_up(counts)) if counts else None
 
 
-def _answer(stream: Stream, figures: Figures, totals: Totals, now: datetime) -> AnalyticsAnswer:
+def _totals(stream: Stream, figures: Figures, totals: Totals, now: datetime) -> dict[str, Any]:
     unique = totals.unique_viewers
     seconds = ((stream.ended_at or now) - stream.started_at).total_seconds() if stream.started_at else 0.0
-    return AnalyticsAnswer(
-        total_views=totals.visits,
-        peak_viewers=figures.peak_viewers,
-        unique_viewers=unique,
-        average_viewers=round(totals.watch_time_s / seconds, 2) if seconds > 0 else 0.0,
-        average_watch_time_s=round(totals.watch_time_s / unique, 3) if unique else 0.0,
-        total_watch_time_s=round(totals.watch_time_s, 3),
-        comments_count=stream.comments_count,
-        reactions_count=stream.reactions_count,
-        engagement_rate=round(min(1.0, totals.engaged_users / unique), 4) if unique else 0.0,
-        experience=None,
-        retention=[],
-        highlights=[],
-        series=[],
-    )
+    return {
+        "total_views": totals.visits,
+        "peak_viewers": figures.peak_viewers,
+        "unique_viewers": unique,
+        "average_viewers": round(totals.watch_time_s / seconds, 2) if seconds > 0 else 0.0,
+        "average_watch_time_s": round(totals.watch_time_s / unique, 3) if unique else 0.0,
+        "total_watch_time_s": round(totals.watch_time_s, 3),
+        "comments_count": stream.comments_count,
+        "reactions_count": stream.reactions_count,
+        "engagement_rate": round(min(1.0, totals.engaged_users / unique), 4) if unique else 0.0,
+    }

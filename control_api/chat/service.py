@@ -203,8 +203,7 @@ class ChatService(ChatPast):
         return stream
 
     async def _moderates(self, stream: Stream, user: Identity) -> bool:
-        is_above = user.is_admin or user.user_id == stream.user_id
-        return is_above or await self._rules.is_moderator(stream.user_id, user.user_id)
+        return user.is_in_charge_of(stream) or await self._rules.is_moderator(stream.user_id, user.user_id)
 
     async def _moderated(self, stream_id: str, user: Identity) -> Stream:
         stream = await self._streams.visible(stream_id, user)

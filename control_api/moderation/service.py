@@ -62,7 +62,7 @@ class ModerationService(ChatGuard):
         """Tell whether somebody is the owner, a moderator or an admin; None is somebody without a token."""
         if viewer is None:
             return False
-        return _is_in_charge(stream, viewer) or await self.is_moderator(stream.user_id, viewer.user_id)
+        return viewer.is_in_charge_of(stream) or await self.is_moderator(stream.user_id, viewer.user_id)
 
     async def visible_settings(self, stream_id: str, viewer: Identity | None) -> tuple[ChatSettings, bool]:
         """Give the chat settings of a stream, and whether the viewer may know the blocked words.
@@ -166,7 +166,7 @@ class ModerationService(ChatGuard):
             raise StreamError("invalid", "You cannot ban yourself.")
         if user_id == stream.user_id:
             raise StreamError("forbidden", "The owner of a channel cannot be banned from it.")
-        if not _is_in_charge(stream, by) and await self.is_moderator(stream.user_id, user_id):
+        if not by.is_in_charge_of(stream) and await self.is_moderator(stream.user_id, user_id):
             raise StreamError("forbidden", "Only the owner of a channel can ban one of its moderators.")
 
     async def _changing(self, channel_id: str, change: Awaitable[Result]) -> Result:
@@ -182,10 +182,6 @@ def _own_channel(owner: Actor, user_id: str) -> str:
     if user_id == owner.identity.user_id:
         raise StreamError("invalid", "You cannot be a moderator of your own channel: it is yours.")
     return owner.identity.user_id
-
-
-def _is_in_charge(stream: Stream, identity: Identity) -> bool:
-    return identity.is_admin or identity.user_id == stream.user_id
 
 
 def _note(deed: Deed, by: Actor, subject: str, channel_id: str, **details: object) -> AuditNote:

@@ -25,7 +25,8 @@ COMMENTS_AT_ONCE = 200
 
 ROWS_AT_ONCE = 1000
 
-_NEW_NAME = "'gone:' || replace(gen_random_uuid()::text, '-', '')"
+NEW_NAME = f"'{GONE}' || replace(gen_random_uuid()::text, '-', '')"
+"""Makes such a name for each row."""
 
 IS_LIVE = "SELECT EXISTS (SELECT FROM live_streams WHERE user_id = $1 AND status = 'live')"
 STREAMS = "SELECT id FROM live_streams WHERE user_id = $1 ORDER BY id DESC LIMIT $2"
@@ -43,11 +44,11 @@ DELETE_COMMENTS = (
     "FROM unnest($3::uuid[], $4::bigint[]) AS one (comment_id, new_seq) WHERE id = comment_id"
 )
 REACTIONS = (
-    f"UPDATE stream_reactions SET user_id = {_NEW_NAME} WHERE user_id = $1 AND stream_id IN ("  # noqa: S608 constants
+    f"UPDATE stream_reactions SET user_id = {NEW_NAME} WHERE user_id = $1 AND stream_id IN ("  # noqa: S608 constants
     "SELECT stream_id FROM stream_reactions WHERE user_id = $1 LIMIT $2)"
 )
 VIEWERS = (
-    f"UPDATE stream_viewers SET viewer_id = {_NEW_NAME}, user_id = NULL WHERE user_id = $1 AND stream_id IN ("  # noqa: S608
+    f"UPDATE stream_viewers SET viewer_id = {NEW_NAME}, user_id = NULL WHERE user_id = $1 AND stream_id IN ("  # noqa: S608
     "SELECT stream_id FROM stream_viewers WHERE user_id = $1 LIMIT $2)"
 )
 FORGET = (

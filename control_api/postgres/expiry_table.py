@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from control_api.postgres.database import Database, count_of
-from control_api.postgres.erasure_table import NO_NAME, ROWS_AT_ONCE
+from control_api.postgres.erasure_table import GONE, NEW_NAME, NO_NAME, ROWS_AT_ONCE
 
 AUTHORS_AT_ONCE = 100
 """Authors of one stream renamed in a transaction, with all that they wrote there."""
@@ -16,14 +16,14 @@ FIND = (
     "ORDER BY ended_at LIMIT 1"
 )
 VIEWERS = (
-    "UPDATE stream_viewers SET viewer_id = 'gone:' || replace(gen_random_uuid()::text, '-', ''), user_id = NULL "
+    f"UPDATE stream_viewers SET viewer_id = {NEW_NAME}, user_id = NULL "  # noqa: S608 constants, here and below
     "WHERE stream_id = $1 AND viewer_id IN (SELECT viewer_id FROM stream_viewers WHERE stream_id = $1 "
-    "AND viewer_id NOT LIKE 'gone:%' LIMIT $2)"
+    f"AND viewer_id NOT LIKE '{GONE}%' LIMIT $2)"
 )
-_NAMED = "stream_id = $1 AND user_id <> $2 AND user_id !~ '^gone:[0-9a-f]{32}$'"
+_NAMED = f"stream_id = $1 AND user_id <> $2 AND user_id !~ '^{GONE}[0-9a-f]{{32}}$'"
 # One name for all that somebody wrote in a stream, and for the reaction: as many have taken part as before.
 RENAMED = (
-    "SELECT user_id, 'gone:' || replace(gen_random_uuid()::text, '-', '') AS name FROM ("  # noqa: S608 constants
+    f"SELECT user_id, {NEW_NAME} AS name FROM ("  # noqa: S608
     f"(SELECT user_id FROM stream_comments WHERE {_NAMED} LIMIT $3) UNION "
     f"(SELECT user_id FROM stream_reactions WHERE {_NAMED} LIMIT $3)) AS known LIMIT $3"
 )

@@ -11,7 +11,7 @@ from control_api.realtime.frame import message_frame
 from control_api.realtime.happening import Happening
 from control_api.realtime.room import Room
 from control_api.realtime.socket import Socket
-from control_api.realtime.tally import Tally
+from control_api.realtime.traffic import Traffic
 from control_api.stream.record import Identity, Stream
 
 FOR_OWNER = "analytics"
@@ -28,13 +28,13 @@ class Channel:
 
     Args:
         stream: as it was when the channel was opened.
-        tally: counts whoever is too slow.
+        traffic: counts whoever is too slow.
         on_change: is called when the stream may be another one than before.
     """
 
-    def __init__(self, stream: Stream, tally: Tally, on_change: Callable[[Channel], None]) -> None:
+    def __init__(self, stream: Stream, traffic: Traffic, on_change: Callable[[Channel], None]) -> None:
         self.stream = stream
-        self._tally = tally
+        self._traffic = traffic
         self._on_change = on_change
         self.users = 0
         """Who needs it: sockets, and those that are about to be."""
@@ -63,7 +63,7 @@ class Channel:
         self._subscription = await bus.subscribe(topic, self._receive)
 
     def begin(self, room: Room) -> None:
-        """Begin to tell, or begin anew with what is stored by now."""
+        """Begin to tell."""
         self._room = room
         for happening in self._early:
             room.receive_happening(happening)
@@ -107,8 +107,8 @@ class Channel:
     def _tell_owner(self, happening: Happening) -> None:
         frame = message_frame(happening.type, happening.data)
         for socket, viewer in self.sockets.items():
-            if viewer is not None and (viewer.is_admin or viewer.user_id == self.stream.user_id):
-                self._tally.slow += not socket.write(frame)
+            if viewer is not None and viewer.is_in_charge_of(self.stream):
+                self._traffic.slow += not socket.write(frame)
 
     def _schedule(self) -> None:
         if self._room is None or self._is_writing or (due := self._room.get_timer()) is None:
@@ -134,7 +134,7 @@ class Channel:
         """Write to the next sockets. Those that came since the frames were made are not among them."""
         count = 0
         for socket in islice(sockets, SLICE):
-            self._tally.slow += not socket.write(frames)
+            self._traffic.slow += not socket.write(frames)
             count += 1
         if count == SLICE:
             self._loop.call_soon(self._write_slice, frames, sockets)

@@ -15,7 +15,7 @@ from control_api.realtime.message import (
     ReactionMessage,
     parse_message,
 )
-from control_api.realtime.tally import Tally
+from control_api.realtime.traffic import Traffic
 from control_api.stream.record import Identity
 from control_api.wait import TooEarlyError
 from media.error import CapacityError, StreamError
@@ -41,7 +41,7 @@ class Conversation:
         stream_id: where.
         identity: who speaks; None may only listen.
         address: where from, as far as that is known.
-        tally: counts what is said.
+        traffic: counts what is said.
     """
 
     def __init__(
@@ -51,13 +51,13 @@ class Conversation:
         identity: Identity | None,
         *,
         address: str | None,
-        tally: Tally,
+        traffic: Traffic,
     ) -> None:
         self._chat = chat
         self._stream_id = stream_id
         self._identity = identity
         self._address = address
-        self._tally = tally
+        self._traffic = traffic
         self._rate = RateLimit("messages", MAX_MESSAGES, RATE_WINDOW_S, max_keys=1)
         self._refused = 0
 
@@ -75,7 +75,7 @@ class Conversation:
             with self._rate.turn(None, time.monotonic()):
                 self._refused = 0
             message = _parse(text)
-            self._tally.messages[message.type] += 1
+            self._traffic.messages[message.type] += 1
             return message_frame("ack", {"ref": message.ref, "id": await self._do(message)})
         except MessageError as error:
             return self._error(error.ref, error)
@@ -107,7 +107,7 @@ class Conversation:
 
     def _error(self, ref: str | int | None, error: StreamError | CapacityError) -> bytes:
         code = error.code if isinstance(error, StreamError) else "unavailable"
-        self._tally.errors[code] += 1
+        self._traffic.errors[code] += 1
         data: dict[str, object] = {"ref": ref, "code": code, "message": str(error)}
         if isinstance(error, TooEarlyError):
             data["retry_after_s"] = round(error.retry_after_s, 3)

@@ -20,7 +20,7 @@ from control_api.realtime.happening import Happening, comment_data, happening_of
 from control_api.realtime.recent import SHOWN, RecentChat
 from control_api.realtime.room import Room
 from control_api.realtime.socket import Socket
-from control_api.realtime.tally import Tally
+from control_api.realtime.traffic import Traffic
 from control_api.stream.record import Identity, Stream
 from control_api.stream.service import StreamService
 from control_api.viewer.attendance import Attendance
@@ -56,7 +56,7 @@ class Hub:
         self._viewers = attendance.viewers
         self._bus = bus
         self._channels: dict[str, Channel] = {}
-        self.tally = Tally()
+        self.traffic = Traffic()
         self.checking = Chore("sockets", self._check_channels, CHECK_S)
         """Runs while the hub does."""
         self._changed: set[Channel] = set()
@@ -83,10 +83,10 @@ class Hub:
         Raises:
             CapacityError: there are too many sockets, or the server is about to stop.
         """
-        if self._is_closed or self.tally.sockets >= MAX_SOCKETS:
+        if self._is_closed or self.traffic.sockets >= MAX_SOCKETS:
             raise CapacityError("There are too many connections: come again later.")
-        self.tally.sockets += 1
-        channel = self._channels.setdefault(stream.id, Channel(stream, self.tally, self._note_change))
+        self.traffic.sockets += 1
+        channel = self._channels.setdefault(stream.id, Channel(stream, self.traffic, self._note_change))
         channel.users += 1
         try:
             room = await self._open(channel, viewer)
@@ -96,7 +96,7 @@ class Hub:
             channel.sockets[socket] = viewer
             yield
         finally:
-            self.tally.sockets -= 1
+            self.traffic.sockets -= 1
             socket.forget()
             channel.sockets.pop(socket, None)
             channel.users -= 1

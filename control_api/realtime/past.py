@@ -32,11 +32,8 @@ async def missed(chat: ChatService, stream_id: str, room: Room, since: int) -> l
     stored = [happening_of(event)[1] for event in found.events]
     last = max([room.chat.floor, since, *(one.seq or 0 for one in stored)])
     # What is stored and has not been told yet comes by itself; what was told while this was read is remembered.
-    told = [one for one in stored if (one.seq or 0) <= room.chat.seq]
-    return [
-        *told,
-        *(one for one in room.chat.missed(last) or () if one.seq not in {it.seq for it in told}),
-    ]
+    told = {one.seq: one for one in stored if (one.seq or 0) <= room.chat.seq}
+    return [*told.values(), *(one for one in room.chat.missed(last) or () if one.seq not in told)]
 
 
 async def make_up(chat: ChatService, channel: Channel) -> None:

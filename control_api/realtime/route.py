@@ -113,7 +113,7 @@ class StreamSocketRoute:
             return
         socket, stream = Socket(transport), admission.stream
         conversation = Conversation(
-            self._chat, stream.id, identity, address=request.remote, tally=self._hub.tally
+            self._chat, stream.id, identity, address=request.remote, traffic=self._hub.traffic
         )
         since = _seq(request.query.get("since", ""))
         try:

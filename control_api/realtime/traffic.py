@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Tally:
+class Traffic:
     """Counts since the start of the server."""
 
     sockets: int = 0

@@ -59,8 +59,7 @@ class Catalogue:
             return True
         if viewer is None:
             return False
-        own = viewer.is_admin or viewer.user_id == stream.user_id
-        return own or await self._graph.is_follower(stream.user_id, viewer.user_id)
+        return viewer.is_in_charge_of(stream) or await self._graph.is_follower(stream.user_id, viewer.user_id)
 
     async def owned(self, stream_id: str, identity: Identity) -> Stream:
         """Find a stream that belongs to the one who asks.
@@ -70,7 +69,18 @@ class Catalogue:
         """
         stream = await self.visible(stream_id, identity)
         if stream.user_id != identity.user_id:
-            raise StreamError("forbidden", "This stream belongs to somebody else.")
+            raise _not_theirs()
+        return stream
+
+    async def in_charge(self, stream_id: str, identity: Identity) -> Stream:
+        """Find a stream that belongs to the one who asks, or any for an admin.
+
+        Raises:
+            StreamError: as `owned`.
+        """
+        stream = await self.visible(stream_id, identity)
+        if not identity.is_in_charge_of(stream):
+            raise _not_theirs()
         return stream
 
     async def list_streams(self, query: StreamQuery) -> Sequence[Stream]:
@@ -124,3 +134,7 @@ class Catalogue:
         eligibility = await self.eligibility(user_id, fresh=fresh)
         if not eligibility.eligible:
             raise NotEligibleError(eligibility)
+
+
+def _not_theirs() -> StreamError:
+    return StreamError("forbidden", "This stream belongs to somebody else.")

@@ -81,3 +81,7 @@ class Identity:
     """What to call the user, fit to be shown; empty when the token does not say."""
     expires_at: float | None = field(default=None, compare=False)
     """Unix time until which that is taken for proved; None when the token does not say."""
+
+    def is_in_charge_of(self, stream: Stream) -> bool:
+        """Tell whether this is the owner of a stream, or an admin."""
+        return self.is_admin or self.user_id == stream.user_id

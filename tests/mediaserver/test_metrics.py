@@ -14,13 +14,13 @@ from pydantic import SecretStr
 
 from control_api.postgres.store import PostgresStore
 from control_api.realtime.bus import LocalBus
-from control_api.realtime.tally import Tally
+from control_api.realtime.traffic import Traffic
 from mediaserver import metrics
 
 from .scene import MakeScene
 from .test_stage import House, open_house, send
 
-TALLY = Tally(sockets=2, slow=1, messages=Counter(comment=4), errors=Counter(banned=3))
+TRAFFIC = Traffic(sockets=2, slow=1, messages=Counter(comment=4), errors=Counter(banned=3))
 LINE = re.compile(r'[a-z_]+(\{[a-z]+="[^"\n]*"(,[a-z]+="[^"\n]*")*\})? -?[0-9.e+-]+')
 
 
@@ -33,7 +33,7 @@ async def house(make_scene: MakeScene, store: PostgresStore, tmp_path: Path) -> 
 
 async def read(house: House, token: str = "", **headers: str) -> tuple[int, str]:
     application = web.Application()
-    application.add_routes(metrics.routes(house.stage, SecretStr(token), {"part": 3}, TALLY, LocalBus()))
+    application.add_routes(metrics.routes(house.stage, SecretStr(token), {"part": 3}, TRAFFIC, LocalBus()))
     async with (
         TestClient(TestServer(application)) as client,
         client.get("/metrics", headers=headers) as answer,

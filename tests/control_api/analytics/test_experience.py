@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_api.analytics.experience import Counts, Report, Spread, Tally, joined, summed_up
+from control_api.analytics.experience import Counts, Digest, Report, Spread, joined, summed_up
 from media.rendition import LADDER
 
 NUMBERS = st.floats(min_value=0, max_value=1e9)
@@ -23,10 +23,10 @@ REPORTS = st.builds(
 
 
 def counted(*reports: Report) -> Counts:
-    tally = Tally()
+    digest = Digest()
     for report in reports:
-        tally.add(report)
-    return tally.counts
+        digest.add(report)
+    return digest.counts
 
 
 @given(st.lists(st.lists(REPORTS, max_size=8), max_size=5))
@@ -45,11 +45,11 @@ def test_counts_stay_small_and_survive_json(reports: list[Report]) -> None:
 
 
 def test_no_report_makes_more_than_so_many_names() -> None:
-    tally = Tally()
+    digest = Digest()
     for n in range(4000):
-        tally.add(Report(startup_ms=n * 20.0, latency_s=n * 1.0, rung=f"{n}p", stalls=n, stalled_s=n))
-        tally.add(Report(startup_ms=1.01**n, latency_s=1.01 ** min(n, 2000), rung=LADDER[n % 8]))
-    assert len(tally.counts) <= 225
+        digest.add(Report(startup_ms=n * 20.0, latency_s=n * 1.0, rung=f"{n}p", stalls=n, stalled_s=n))
+        digest.add(Report(startup_ms=1.01**n, latency_s=1.01 ** min(n, 2000), rung=LADDER[n % 8]))
+    assert len(digest.counts) <= 225
 
 
 @given(st.lists(st.floats(10, 60_000), min_size=1, max_size=60))

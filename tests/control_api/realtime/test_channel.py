@@ -14,7 +14,7 @@ from control_api.realtime.happening import Happening
 from control_api.realtime.recent import RecentChat
 from control_api.realtime.room import Room
 from control_api.realtime.socket import Socket
-from control_api.realtime.tally import Tally
+from control_api.realtime.traffic import Traffic
 from control_api.stream.record import Stream
 
 from .test_room import comment, messages, reaction
@@ -51,7 +51,7 @@ async def bus() -> LocalBus:
 
 @pytest.fixture
 async def channel(bus: LocalBus) -> Channel:
-    channel = Channel(STREAM, Tally(), lambda _: None)
+    channel = Channel(STREAM, Traffic(), lambda _: None)
     await channel.listen(bus, "stream:1")
     return channel
 

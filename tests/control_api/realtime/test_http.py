@@ -318,16 +318,16 @@ async def test_who_does_not_read_is_hung_up_on_and_the_others_hear_everything(
         assert connection.transport is not None
         connection.transport.pause_reading()
         bus, topic = house.plane.hub._bus, f"stream:{stream_id}"
-        tally = house.plane.hub.tally
+        traffic = house.plane.hub.traffic
         for seq in range(1, 10_000):
             data = {"id": str(seq), "seq": seq, "content": "x" * 500}
             bus.publish(topic, Happening("comment", data).serialize())
             if seq % 50 == 0:
                 while (await ann.next("comment"))["seq"] < seq:
                     pass
-            if tally.slow:
+            if traffic.slow:
                 break
-        assert tally.slow == 1
+        assert traffic.slow == 1
         connection.transport.resume_reading()
         assert await slow.closed() == 1013
 
@@ -353,7 +353,7 @@ async def test_server_that_stops_says_so(house: House, stream_id: str) -> None:
 
 async def test_nothing_is_left_of_streams_that_nobody_watches(house: House, stream_id: str) -> None:
     async with page(house, stream_id):
-        assert house.plane.hub.tally.sockets == 1
+        assert house.plane.hub.traffic.sockets == 1
     async with page(house, (await house.create())["id"]):
-        assert house.plane.hub.tally.sockets == 1
+        assert house.plane.hub.traffic.sockets == 1
         assert stream_id not in house.plane.hub._channels
