@@ -20,6 +20,8 @@ export class PatientAbr extends Hls.DefaultConfig.abrController {
 
   protected override onFragLoading(event: Events.FRAG_LOADING, data: FragLoadingData): void {
     super.onFragLoading(event, data);
+    // Sound and init segments are passed over there, too, and end no wait for a picture.
+    if (data.frag.type !== "main" || data.frag.sn === "initSegment") return;
     this.clearTimer();
     const { stats } = data.part ?? data.frag;
     const began = performance.now();
