@@ -104,10 +104,10 @@ def render_media(
         head.append(line)
     if not skip:
         past, generation = _PAST.render(view.past)
-        lines = _Recent(view.segments, config).lines(0, generation)
+        lines = _Recent(view.segments, config, view.is_ended).lines(0, generation)
         return PlaylistBody(_text(head), past, _text([*lines, *_tail(view)]))
     newest = _newest(view, config.skip_boundary_s)
-    recent = _Recent(newest, config)
+    recent = _Recent(newest, config, view.is_ended)
     before = sum(len(past.segments) for past in view.past) + len(view.segments) - len(newest)
     if before + recent.skippable:
         head.append(f"#EXT-X-SKIP:SKIPPED-SEGMENTS={before + recent.skippable}")
@@ -143,10 +143,15 @@ def _head(view: RenditionView, config: HlsConfig) -> list[str]:
 
 
 class _Recent:
-    """The newest segments, with their parts as far as they are listed."""
+    """The newest segments, with their parts as far as they are listed.
 
-    def __init__(self, segments: Sequence[SegmentView], config: HlsConfig) -> None:
+    Where live has ended none are: they are for who follows it closely, and hls.js never ends what has parts when
+    sound goes on for a frame longer than pictures.
+    """
+
+    def __init__(self, segments: Sequence[SegmentView], config: HlsConfig, is_ended: bool) -> None:
         self._segments = segments
+        self._is_ended = is_ended
         self._lengths = [segment.duration_s for segment in segments]
         self._length_s = sum(self._lengths)
         self._parts_from_s = self._length_s - PARTS_KEPT_TARGETS * config.target_duration_s
@@ -168,7 +173,7 @@ class _Recent:
         end_s = sum(self._lengths[:skipped])
         for segment, length_s in zip(self._segments[skipped:], self._lengths[skipped:], strict=True):
             end_s += length_s
-            is_listed = end_s >= self._parts_from_s or not segment.is_complete
+            is_listed = not self._is_ended and (end_s >= self._parts_from_s or not segment.is_complete)
             parts = list(_parts(segment)) if is_listed else ()
             yield from segment_lines(segment, generation, parts)
             generation = segment.generation if segment.has_init else generation

@@ -98,9 +98,12 @@ def test_a_live_playlist_word_for_word() -> None:
     ]
 
 
-def test_an_ended_playlist_has_no_hint_and_no_reports() -> None:
+@pytest.mark.parametrize("skip", [False, True])
+def test_an_ended_playlist_has_no_parts_no_hint_and_no_reports(skip: bool) -> None:
     ended = rendition(segment(0), is_ended=True, hint=PartAddress(1, 1, 0), reports=(Report("480p", 0, 0),))
-    assert lines(ended)[-2:] == ["1-0.m4s", "#EXT-X-ENDLIST"]
+    found = lines(ended, skip=skip)
+    assert found[-2:] == ["1-0.m4s", "#EXT-X-ENDLIST"]
+    assert not [line for line in found if line.startswith("#EXT-X-PART:")]
 
 
 def test_a_lost_segment_is_a_gap_and_needs_no_init() -> None:
