@@ -124,3 +124,30 @@ async def test_the_bar_goes_back_and_to_live_again(tmp_path: Path, browser: Brow
         await page.page.keyboard.press("End")
         await page.wait_for_phase("ended")
         assert page.unexpected_errors() == []
+
+
+async def test_the_end_of_a_recording_that_is_loaded_is_reached(tmp_path: Path, browser: Browser) -> None:
+    """Sound is a little longer than the pictures: at the very end only one of them has something to show."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    async with running_server(folder, **SHORT) as server:
+        stream = await server.create_stream(quality="480p")
+        source = (
+            sys.executable,
+            "-m",
+            "mediaserver.demo_source",
+            server.publish_url(stream),
+            "--with-parent",
+        )
+        async with running(*source):
+            await long_enough(server, f"/hls/{stream['id']}/480p/index.m3u8")
+        await server.api("POST", f"/streams/{stream['id']}/end")
+        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}")
+        await page.wait_until_playing()
+        await page.page.wait_for_function(
+            "() => { const r = window.__player.rewind; return r && r.buffered > r.end - 0.1; }"
+        )
+        bar = page.page.get_by_role("slider", name="Rewind")
+        await bar.press("End")
+        await page.wait_for_phase("ended")
+        assert page.unexpected_errors() == []

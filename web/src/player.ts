@@ -1,7 +1,7 @@
 import Hls, { type ErrorData, ErrorDetails, ErrorTypes, Events, type HlsConfig, type LevelDetails, type LoaderResponse } from "hls.js";
 import { PatientAbr } from "./abr";
 import { engineOf } from "./engine";
-import { isAtLive, type Place, placeAt, type Rewind, rewindOf } from "./rewind";
+import { isAtLive, type Place, placeAt, reachable, type Rewind, rewindOf } from "./rewind";
 import { ShedLevels, standIn } from "./shed";
 import { bufferAhead, levelName, type PlayerStats, StallMeter } from "./stats";
 
@@ -127,8 +127,9 @@ export class Player {
   }
 
   /** Go to a time of the past, and stay behind live from there on. */
-  seek(time: number): void {
+  seek(wanted: number): void {
     const rewind = this.rewind();
+    const time = rewind ? reachable(rewind, wanted) : wanted;
     this.rewound = rewind === null || !isAtLive({ ...rewind, position: time });
     this.isSought = true;
     if (!bufferAhead(this.video.buffered, time)) {

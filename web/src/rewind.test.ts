@@ -1,6 +1,6 @@
 import type { LevelDetails } from "hls.js";
 import { expect, test } from "vitest";
-import { clock, isAtLive, placeAt, rewindOf, startOf } from "./rewind";
+import { clock, isAtLive, placeAt, reachable, rewindOf, startOf } from "./rewind";
 
 const fragments = [0, 2, 4, 8].map((start, index) => ({
   start: 100 + start,
@@ -21,6 +21,13 @@ test("live is close to live", () => {
   expect(isAtLive(rewind)).toBe(true);
   expect(isAtLive({ ...rewind, position: 97 })).toBe(false);
   expect(isAtLive({ ...rewind, live: false })).toBe(false);
+});
+
+test("the end of a recording is reached by playing it", () => {
+  const rewind = { start: 0, end: 100, position: 0, buffered: 100, live: false };
+  expect(reachable(rewind, 100)).toBe(99.5);
+  expect(reachable(rewind, 99)).toBe(99);
+  expect(reachable({ ...rewind, live: true }, 100)).toBe(100);
 });
 
 test("a time's segment and date", () => {

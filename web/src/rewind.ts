@@ -23,6 +23,8 @@ export interface Place {
 export const MIN_LENGTH_S = 8;
 /** Closer to live than this is live. */
 export const LIVE_TOLERANCE_S = 2;
+/** The end of a recording is reached by playing this much of it: at the very end one track has nothing any more. */
+const LAST_S = 0.5;
 
 export function rewindOf(details: LevelDetails, livePosition: number | null, position: number, ahead: number): Rewind | null {
   const start = details.fragments[0]?.start ?? 0;
@@ -48,6 +50,11 @@ function fragmentAt(fragments: readonly Fragment[], time: number): Fragment | un
     else high = middle - 1;
   }
   return fragments[low];
+}
+
+/** Where to go for a time that the viewer asks for. */
+export function reachable(rewind: Rewind, time: number): number {
+  return rewind.live ? time : Math.min(time, rewind.end - LAST_S);
 }
 
 export function isAtLive(rewind: Rewind): boolean {
