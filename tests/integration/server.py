@@ -14,7 +14,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -227,3 +227,8 @@ async def running(program: str, *args: str) -> AsyncIterator[asyncio.subprocess.
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+def demo(url: str) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    """Publish the demo picture, whose strip `browser` reads, for as long as the block lasts."""
+    return running(sys.executable, "-m", "mediaserver.demo_source", url, "--with-parent")

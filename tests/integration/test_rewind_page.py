@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,7 +12,7 @@ import psutil
 import pytest
 
 from .browser import CHROMIUM, PHONE, Browser, WatchPage, open_browser
-from .server import Server, running, running_server
+from .server import Server, demo, running_server
 from .test_rewind import SHORT, long_enough
 
 pytestmark = [
@@ -61,14 +60,7 @@ async def test_the_bar_goes_back_and_to_live_again(tmp_path: Path, browser: Brow
     folder.mkdir()
     async with running_server(folder, **SHORT) as server:
         stream = await server.create_stream(quality="480p")
-        source = (
-            sys.executable,
-            "-m",
-            "mediaserver.demo_source",
-            server.publish_url(stream),
-            "--with-parent",
-        )
-        async with running(*source):
+        async with demo(server.publish_url(stream)):
             address = f"{server.http_url}/watch/{stream['id']}"
             await long_enough(server, f"/hls/{stream['id']}/480p/index.m3u8")
             await asyncio.sleep(1)  # what has asked until now is gone
@@ -132,14 +124,7 @@ async def test_the_end_of_a_recording_that_is_loaded_is_reached(tmp_path: Path, 
     folder.mkdir()
     async with running_server(folder, **SHORT) as server:
         stream = await server.create_stream(quality="480p")
-        source = (
-            sys.executable,
-            "-m",
-            "mediaserver.demo_source",
-            server.publish_url(stream),
-            "--with-parent",
-        )
-        async with running(*source):
+        async with demo(server.publish_url(stream)):
             await long_enough(server, f"/hls/{stream['id']}/480p/index.m3u8")
         await server.api("POST", f"/streams/{stream['id']}/end")
         page = await browser.watch(f"{server.http_url}/watch/{stream['id']}")

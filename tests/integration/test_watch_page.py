@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import asyncio.subprocess
 import os
-import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
 from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
@@ -16,7 +14,7 @@ import pytest
 
 from .browser import CHROMIUM, PHONE, Browser, ShownFrame, WatchPage, open_browser
 from .playlist import parse_media
-from .server import NEW_FFMPEG, Server, encoder_args, running, running_server
+from .server import NEW_FFMPEG, Server, demo, encoder_args, running, running_server
 
 pytestmark = [
     pytest.mark.browser,
@@ -36,10 +34,6 @@ BAD_ERRORS = ("fatal", "buffer", "frag", "media")
 async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
     async with open_browser(tmp_path) as opened:
         yield opened
-
-
-def demo(url: str) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
-    return running(sys.executable, "-m", "mediaserver.demo_source", url, "--with-parent")
 
 
 def read_counters(frames: Sequence[ShownFrame]) -> list[int]:
