@@ -28,7 +28,12 @@ def text_frame(payload: bytes) -> bytes:
     return struct.pack("!BBQ", TEXT, 127, length) + payload
 
 
+def close_reason(text: str) -> bytes:
+    """Make a reason that fits a close frame: what is too long is cut between two characters."""
+    return text.encode()[:MAX_REASON].decode(errors="ignore").encode()
+
+
 def close_frame(code: int, reason: str) -> bytes:
     """Build a close frame; a reason that is too long is cut."""
-    payload = struct.pack("!H", code) + reason.encode()[:MAX_REASON].decode(errors="ignore").encode()
+    payload = struct.pack("!H", code) + close_reason(reason)
     return bytes((CLOSE, len(payload))) + payload

@@ -9,7 +9,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from control_api.chat.service import ChatService
 from control_api.realtime.conversation import Conversation, FloodError
-from control_api.realtime.frame import MAX_REASON
+from control_api.realtime.frame import close_reason
 from control_api.realtime.handshake import describe, token_of
 from control_api.realtime.hub import Hub
 from control_api.realtime.message import MAX_MESSAGE
@@ -75,11 +75,11 @@ class StreamSocketRoute:
             identity = await self._identify(request)
             attending = await self._attend(request, identity)
         except TokenError as error:
-            await response.close(code=NO_USER, message=_reason(error))
+            await response.close(code=NO_USER, message=close_reason(str(error)))
         except StreamError as error:
-            await response.close(code=NO_STREAM, message=_reason(error))
+            await response.close(code=NO_STREAM, message=close_reason(str(error)))
         except CapacityError as error:
-            await response.close(code=WSCloseCode.TRY_AGAIN_LATER, message=_reason(error))
+            await response.close(code=WSCloseCode.TRY_AGAIN_LATER, message=close_reason(str(error)))
         else:
             try:
                 await self._serve(request, response, identity, attending.admission)
@@ -124,7 +124,7 @@ class StreamSocketRoute:
                     text = message.data if message.type is WSMsgType.TEXT else None
                     socket.write(await conversation.answer(text))
         except CapacityError as error:
-            await response.close(code=WSCloseCode.TRY_AGAIN_LATER, message=_reason(error))
+            await response.close(code=WSCloseCode.TRY_AGAIN_LATER, message=close_reason(str(error)))
         except FloodError:
             await response.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too many messages")
 
@@ -158,8 +158,3 @@ def paths() -> dict[str, Any]:
 
 def _seq(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < MAX_DIGITS else None
-
-
-def _reason(error: Exception) -> bytes:
-    """Make a reason of a close, which fits a control frame."""
-    return str(error).encode()[:MAX_REASON]
