@@ -138,6 +138,12 @@ class Call:
         raise ProblemError(413, "too_large", f"The body is larger than {MAX_BODY // 1024} KiB.")
 
 
+def bearer_token(request: web.Request) -> str | None:
+    """Read `Authorization: Bearer TOKEN` (RFC 6750, 2.1); None when there is no such header."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
 async def identify(request: web.Request, verifier: TokenVerifier) -> Identity | None:
     """Find out who asks.
 
@@ -148,11 +154,11 @@ async def identify(request: web.Request, verifier: TokenVerifier) -> Identity | 
         ProblemError: 401, there is a token, and it is bad: nobody is quietly taken for somebody else.
         CapacityError: whether it is bad cannot be known at the moment.
     """
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
+    token = bearer_token(request)
+    if token is None:
         return None
     try:
-        return await verifier.verify(token.strip())
+        return await verifier.verify(token)
     except TokenError as error:
         raise unauthorized(str(error), error="invalid_token") from None
 

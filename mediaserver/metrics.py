@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import SecretStr
 
+from control_api.call import bearer_token
 from control_api.problem import problem_response
 from control_api.realtime.bus import Bus
 from control_api.realtime.traffic import Traffic
@@ -202,6 +203,5 @@ def _escaped(value: str) -> str:
 def _may_read(request: web.Request, token: str) -> bool:
     if not token:
         return True
-    scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
-    is_same = hmac.compare_digest(sent.strip().encode("utf-8", "surrogateescape"), token.encode())
-    return scheme.lower() == "bearer" and is_same
+    sent = bearer_token(request) or ""
+    return hmac.compare_digest(sent.encode("utf-8", "surrogateescape"), token.encode())

@@ -7,6 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
+from control_api.call import bearer_token
+
 _TOKEN = {
     "name": "token",
     "in": "query",
@@ -19,8 +21,8 @@ _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schema
 
 def token_of(request: web.Request) -> str:
     """Give the access token of a request; empty when there is none. Browsers cannot set headers here."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else request.query.get("token", "").strip()
+    token = bearer_token(request)
+    return request.query.get("token", "").strip() if token is None else token
 
 
 def describe(
