@@ -47,8 +47,14 @@ def test_pure_modules_know_no_sockets_and_no_loop() -> None:
         "transcode/slate.py",
         "transcode/supervisor.py",
         "transcode/worker.py",
+        "webrtc/gateway.py",
+        "webrtc/supervisor.py",
+        "webrtc/transport/udp.py",
+        "webrtc/whep.py",
+        "webrtc/whip.py",
+        "webrtc/worker.py",
     }
-    for room in ("media", "rtmp", "hls", "transcode"):
+    for room in ("media", "rtmp", "hls", "transcode", "webrtc"):
         for path in (ROOT / room).rglob("*.py"):
             name = path.relative_to(ROOT).as_posix()
             imports_loop = any(

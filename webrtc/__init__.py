@@ -1,0 +1,1 @@
+"""WebRTC: viewers over WHEP, streamers over WHIP, encoded once for everybody (docs/webrtc.md)."""

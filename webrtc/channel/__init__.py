@@ -1,0 +1,1 @@
+"""A broadcast and its viewers in one WebRTC process: who gets which packets. Pure."""

@@ -1,0 +1,1 @@
+"""RTP: access units cut into packets once, and sent to everybody."""
