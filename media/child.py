@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +18,7 @@ _ROOT = str(Path(__file__).resolve().parent.parent)
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 
-async def start_child(module: str, fd: int, environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+async def start_child(module: str, fd: int, environment: dict[str, str]) -> asyncio.subprocess.Process:
     """Run a module as a process that ends by itself when its socket closes.
 
     Args:
