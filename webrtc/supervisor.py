@@ -12,7 +12,7 @@ import structlog
 
 from media.child import start_child, stop_child
 from media.ending import end_task
-from media.error import CapacityError, ConfigError, PeerError, StreamError
+from media.error import CapacityError, MediaServerError, PeerError, StreamError
 from webrtc.link import Link
 from webrtc.message import Call, Counters, Listen, Listening, Message, Refused, Reply
 
@@ -32,6 +32,10 @@ MIN_RESTART_S, MAX_RESTART_S = 0.2, 5.0
 _LOST = "the WebRTC process has ended"
 
 
+class _NotListeningError(MediaServerError):
+    """A process could not be brought up."""
+
+
 class Worker:
     """Keeps one WebRTC process running.
 
@@ -47,6 +51,8 @@ class Worker:
         self.listen = listen
         self.counters: Counters = Counters({})
         self.restarts = 0
+        self.fault = ""
+        """Why it does not listen; empty while it does."""
         self._on_message = on_message
         self._on_lost = on_lost
         self._link: Link | None = None
@@ -63,13 +69,8 @@ class Worker:
         """Whether it listens."""
         return self._link is not None and not self._died.is_set()
 
-    async def start(self) -> None:
-        """Start it and keep it running until `close`.
-
-        Raises:
-            ConfigError: it cannot listen.
-        """
-        await self._start()
+    def start(self) -> None:
+        """Keep it running from now on, until `close`. Without it viewers have HLS, so nobody waits for this."""
         self._keeping = asyncio.create_task(self._keep())
 
     async def close(self) -> None:
@@ -123,16 +124,14 @@ class Worker:
             listening = await asyncio.wait_for(self._listening, READY_TIMEOUT_S)
         except (OSError, TimeoutError) as error:
             await self._stop()
-            raise ConfigError(
-                [f"a WebRTC process could not be started: {error or 'it took too long'}"]
-            ) from error
+            raise _NotListeningError(str(error) or "the process took too long to start") from error
         except BaseException:
             await self._stop()
             raise
         if listening.fault:
             await self._stop()
-            where = f"WEBRTC_UDP_PORT={self.listen.port}: cannot listen on {self.listen.host}"
-            raise ConfigError([f"{where}: {listening.fault}"])
+            where = f"UDP port {self.listen.port} on {self.listen.host}"
+            raise _NotListeningError(f"{where}: {listening.fault}")
         self.listen = Listen(self.listen.host, listening.port, self.listen.addresses)
         self._heard_at = loop.time()
         log.info("webrtc listens", udp_port=listening.port, addresses=listening.addresses)
@@ -149,19 +148,20 @@ class Worker:
     async def _keep(self) -> None:
         delay = MIN_RESTART_S
         while True:
-            await self._watch()
-            await self._stop()
-            self._on_lost(self)
-            while True:
-                await asyncio.sleep(delay)
-                try:
-                    await self._start()
-                    break
-                except ConfigError as error:
-                    delay = min(2 * delay, MAX_RESTART_S)
-                    log.error("webrtc does not start", reason=str(error))
-            self.restarts += 1
-            delay = MIN_RESTART_S
+            try:
+                await self._start()
+            except _NotListeningError as error:
+                delay = min(2 * delay, MAX_RESTART_S)
+                if self.fault != str(error):
+                    log.error("no WebRTC, viewers get HLS", reason=str(error))
+                self.fault = str(error)
+            else:
+                delay, self.fault = MIN_RESTART_S, ""
+                await self._watch()
+                await self._stop()
+                self._on_lost(self)
+                self.restarts += 1
+            await asyncio.sleep(delay)
 
     async def _watch(self) -> None:
         """Return when the process has died, or hangs."""
