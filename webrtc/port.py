@@ -73,13 +73,6 @@ class Source(Protocol):
 class Broadcasts(Protocol):
     """Where sources are found."""
 
-    def check(self, stream_id: str, token: str | None) -> None:
-        """Let somebody see a stream's media: everybody where it is public, who has a playback token where not.
-
-        Raises:
-            StreamError: `not_found`, which says nothing about streams that the viewer may not know of.
-        """
-
     def find_source(self, stream_id: str) -> Source | None:
         """Find a broadcast that is on the air and has media; None when there is none now."""
 
@@ -92,14 +85,19 @@ class Presence(Protocol):
 
 
 class Audience(Protocol):
-    """Counts viewers."""
+    """Lets viewers in, and counts them."""
 
-    async def attend(self, stream_id: str, token: str | None) -> Presence:
-        """Count a viewer as present until what this returns is closed.
+    async def admit(self, stream_id: str, token: str | None) -> Presence:
+        """Let somebody watch, who is present until what this returns is closed.
 
         Args:
-            stream_id: that passed `Broadcasts.check`.
+            stream_id: of the stream.
             token: playback token or access token; None for somebody unknown.
+
+        Raises:
+            StreamError: `not_found`, which says nothing about streams that the viewer may not know of;
+                `unauthorized`: the token is not good.
+            CapacityError: that cannot be known at the moment.
         """
 
 

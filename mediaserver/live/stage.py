@@ -220,6 +220,10 @@ class Stage:
         """
         self._access.check(stream_id, token)
 
+    def viewer_of(self, stream_id: str, token: str | None) -> str | None:
+        """Let somebody pass as `check` does, and say who it is: None for somebody without a token that is good."""
+        return self._access.viewer_of(stream_id, token)
+
     def find(self, stream_id: str) -> HlsOutput | None:
         """Find the HLS side of a broadcast, also for a while after its end."""
         session = self._sessions.get(stream_id)

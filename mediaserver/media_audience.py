@@ -1,0 +1,88 @@
+"""Who watches over WebRTC: let in and counted by the token that they bring."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import structlog
+
+from control_api.token.access import TokenError, TokenVerifier
+from control_api.viewer.attending import Attending
+from control_api.viewer.service import ViewerService
+from media.error import CapacityError, StreamError
+
+log = structlog.get_logger(__name__)
+
+
+class Access(Protocol):
+    """Knows playback tokens; `mediaserver.live.stage.Stage`."""
+
+    def viewer_of(self, stream_id: str, token: str | None) -> str | None:
+        """Say whom a playback token names.
+
+        Raises:
+            StreamError: `not_found`: the stream is not for whoever has no better one.
+        """
+
+
+class _Uncounted:
+    """Somebody who watches while nobody can count."""
+
+    def close(self) -> None:
+        """Let the viewer go."""
+
+
+class _Counted:
+    """Somebody who is present."""
+
+    def __init__(self, attending: Attending) -> None:
+        self._attending = attending
+
+    def close(self) -> None:
+        """Let the viewer go."""
+        self._attending.close(has_left=True)
+
+
+class MediaAudience:
+    """Lets viewers in; `webrtc.port.Audience`.
+
+    Args:
+        access: knows playback tokens.
+        verifier: knows access tokens.
+        viewers: counts.
+    """
+
+    def __init__(self, access: Access, verifier: TokenVerifier, viewers: ViewerService) -> None:
+        self._access = access
+        self._verifier = verifier
+        self._viewers = viewers
+
+    async def admit(self, stream_id: str, token: str | None) -> _Counted | _Uncounted:
+        """Let somebody watch, who is present until what this returns is closed.
+
+        Media goes on without the database: then nobody is counted.
+
+        Raises:
+            StreamError: `not_found`; `unauthorized`, an access token is not good.
+            CapacityError: an access token cannot be verified at the moment.
+        """
+        if token is not None and _is_access_token(token):
+            return await self._admit_user(stream_id, token)
+        viewer_id = self._access.viewer_of(stream_id, token)
+        try:
+            return _Counted(await self._viewers.attend_media(stream_id, viewer_id))
+        except CapacityError as error:
+            log.warning("viewer is not counted", stream_id=stream_id, reason=error.detail)
+            return _Uncounted()
+
+    async def _admit_user(self, stream_id: str, token: str) -> _Counted:
+        try:
+            identity = await self._verifier.verify(token)
+        except TokenError as error:
+            raise StreamError("unauthorized", str(error)) from error
+        return _Counted(await self._viewers.attend(stream_id, identity, None))
+
+
+def _is_access_token(token: str) -> bool:
+    """Tell a JSON Web Token, which has three parts (RFC 7515, 7.1), from a playback token, which has two."""
+    return token.count(".") == 2
