@@ -124,6 +124,13 @@ class Kick(Protocol):
 class PublishGate(Protocol):
     """Says who may publish over WHIP."""
 
+    async def authorize(self, stream_key: str) -> None:
+        """Find out whether somebody with this key may publish; changes nothing.
+
+        Raises:
+            StreamError: `detail` is what the publisher gets to see.
+        """
+
     async def publish(self, stream_key: str, peer: str, encoder: str, kick: Kick) -> Publication:
         """Let a publisher in.
 
