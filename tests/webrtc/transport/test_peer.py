@@ -268,11 +268,10 @@ def test_any_bytes_leave_a_connected_peer_alone(data: bytes, route: Route) -> No
     assert CONNECTED.route == HERE
 
 
-@given(st.integers(0, 19), st.integers(0, 400), st.integers(0, 255))
-def test_a_check_with_a_wrong_byte_is_never_taken(header: int, place: int, value: int) -> None:
-    data = CONNECTED_CLIENT.nominate()
-    for index in (header, place % len(data)):
-        broken = data[:index] + bytes([value]) + data[index + 1 :]
-        if broken != data and broken[8:20] == data[8:20]:
-            CONNECTED.receive_datagram(broken, ELSEWHERE, 1.0)
+@given(st.integers(0, 400), st.integers(1, 255))
+def test_a_check_with_a_wrong_byte_is_never_taken(place: int, change: int) -> None:
+    data = bytearray(CONNECTED_CLIENT.nominate())
+    signed_bytes = len(data) - 8  # the checksum behind has a length that aioice does not look at
+    data[place % signed_bytes] ^= change
+    CONNECTED.receive_datagram(bytes(data), ELSEWHERE, 1.0)
     assert CONNECTED.route == HERE
