@@ -76,6 +76,15 @@ def test_no_datagram_is_longer_than_a_path_is_wide(mtu: int) -> None:
     assert all(len(datagram) <= mtu for datagram in client.start())
 
 
+def test_a_hello_may_come_in_pieces() -> None:
+    server, client = make_server(), DtlsClient(mtu=256)
+    client.connection.set_alpn_protos([b"long" * 50])
+    hello = record.split_records(b"".join(client.start()))
+    assert len(hello) > 1
+    receive(client, send(server, receive(client, send(server, hello))))
+    assert client.is_done
+
+
 def test_a_flight_that_got_lost_is_repeated_with_new_numbers() -> None:
     server, client = make_server(), DtlsClient()
     lost = send(server, client.start(), now=5.0)

@@ -18,7 +18,7 @@ from tests.webrtc.transport.client import (
 )
 from webrtc.sdp.description import Fingerprint
 from webrtc.transport import peer as module
-from webrtc.transport.event import Connected, Ended, RtcpReceived, RtpReceived
+from webrtc.transport.event import Connected, Ended, Moved, RtcpReceived, RtpReceived
 from webrtc.transport.ice import new_credentials
 from webrtc.transport.peer import CONNECT_TIMEOUT_S, CONSENT_TIMEOUT_S, Peer
 from webrtc.transport.route import Route
@@ -174,8 +174,9 @@ def test_the_session_follows_the_peer() -> None:
     assert peer.route == HERE
     peer.receive_datagram(client.nominate(), ELSEWHERE, 3.0)
     assert peer.route == ELSEWHERE
+    peer.receive_datagram(client.nominate(), ELSEWHERE, 3.0)
     peer.receive_datagram(client.make_srtp().protect_rtp(RTP), ELSEWHERE, 3.1)
-    assert events_of(peer) == [RtpReceived(RTP)]
+    assert events_of(peer) == [Moved(ELSEWHERE), RtpReceived(RTP)]
 
 
 def test_nothing_but_checks_is_taken_from_elsewhere() -> None:
@@ -239,7 +240,18 @@ def test_ice_restarts_without_a_break() -> None:
     assert peer.ufrags == (peer.local.ufrag,)
     assert peer.route == ELSEWHERE
     peer.receive_datagram(client.make_srtp().protect_rtp(RTP), ELSEWHERE, 2.1)
-    assert events_of(peer) == [RtpReceived(RTP)]
+    assert events_of(peer) == [Moved(ELSEWHERE), RtpReceived(RTP)]
+
+
+def test_a_failure_of_one_peer_is_none_of_another(client: Client, peer: Peer) -> None:
+    connected, _ = connect()
+    peer.receive_datagram(client.nominate(), HERE, 0.0)
+    hello = client.start()[0]
+    peer.receive_datagram(hello[:60] + b"\xff" * (len(hello) - 60), HERE, 0.0)
+    for datagram in (hello, b"\x17\xfe\xfd" + bytes([0, 1, *bytes(6), 0, 40]) + bytes(40)):
+        connected.receive_datagram(datagram, HERE, 0.0)
+    assert events_of(connected) == []
+    assert len(events_of(peer)) == 1
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

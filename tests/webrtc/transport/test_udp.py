@@ -8,7 +8,7 @@ import pytest
 
 from tests.webrtc.transport.client import RECEIVER_REPORT, RTP, answer_of, server_certificate
 from tests.webrtc.transport.socket_client import Events, SocketClient
-from webrtc.transport.event import Connected, Ended, RtcpReceived, RtpReceived
+from webrtc.transport.event import Connected, Ended, Moved, RtcpReceived, RtpReceived
 from webrtc.transport.ice import new_credentials
 from webrtc.transport.peer import Peer
 from webrtc.transport.udp import ADDRESS_HELD_S, MAX_DATAGRAMS_PER_TURN, UdpPort
@@ -131,7 +131,7 @@ async def test_the_session_moves_with_the_client(scene: Scene) -> None:
     assert peer.route is not None
     assert peer.route.address == client.name != old
     await client.send(theirs.protect_rtcp(RECEIVER_REPORT))
-    assert await events.wait_for(2) == [Connected(), RtcpReceived(RECEIVER_REPORT)]
+    assert await events.wait_for(3) == [Connected(), Moved(peer.route), RtcpReceived(RECEIVER_REPORT)]
     assert scene.port.counters["datagrams_of_strangers"] == 1
 
 
