@@ -41,20 +41,25 @@ class Certificate:
     @classmethod
     def generate(cls) -> Certificate:
         """Make a new key and a certificate for it."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "WebRTC")])
-        now = datetime.datetime.now(datetime.UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + _LIFETIME)
-            .sign(key, hashes.SHA256())
-        )
-        return cls(key, certificate)
+        return cls(*generate_pair())
+
+
+def generate_pair() -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    """Make a key and a certificate that it has signed itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "WebRTC")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + _LIFETIME)
+        .sign(key, hashes.SHA256())
+    )
+    return key, certificate
 
 
 def digest(certificate: x509.Certificate, algorithm: str) -> str | None:

@@ -77,6 +77,9 @@ class DtlsServer:
         except SSL.ZeroReturnError:
             self.is_closed = True
         except SSL.Error as problem:
+            # Once there are keys, nothing that OpenSSL finds fault with harms the media, but for a fatal alert.
+            if self.is_done and not self._connection.get_shutdown() & SSL.RECEIVED_SHUTDOWN:
+                return False
             raise PeerError(f"DTLS: {_reason(problem)}") from problem
         finally:
             self._collect(now)

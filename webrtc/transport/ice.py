@@ -102,7 +102,7 @@ class IceAgent:
         """Take new credentials. Those before stay good until the peer has used the new ones (RFC 8445, 9)."""
         self._previous = self._previous or self._local
         self._local = local
-        self._remote_ufrags = (*self._remote_ufrags[-1:], remote.ufrag)
+        self._remote_ufrags = (*self._remote_ufrags[:1], remote.ufrag)
 
     def is_proven(self, route: Route) -> bool:
         """Tell whether the peer was proven to be there."""

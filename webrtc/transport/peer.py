@@ -9,7 +9,7 @@ from media.error import PeerError
 from webrtc.sdp.description import Fingerprint, IceCredentials
 from webrtc.transport.certificate import Certificate
 from webrtc.transport.dtls import DtlsServer
-from webrtc.transport.event import Connected, Ended, Event, RtcpReceived, RtpReceived
+from webrtc.transport.event import Connected, Ended, Event, Moved, RtcpReceived, RtpReceived
 from webrtc.transport.ice import IceAgent
 from webrtc.transport.route import Route
 from webrtc.transport.srtp import Srtp
@@ -158,9 +158,12 @@ class Peer:
         if find_username(data) is None:
             self.counters["checks_malformed"] += 1
             return
+        before = self._ice.selected
         answer = self._ice.receive_check(data, route, now)
         if answer is not None:
             self._output.append((answer, route))
+        if self.srtp is not None and self._ice.selected is not None and self._ice.selected != before:
+            self._events.append(Moved(self._ice.selected))
 
     def _receive_dtls(self, data: bytes, now: float) -> None:
         try:
