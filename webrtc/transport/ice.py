@@ -73,7 +73,7 @@ class IceAgent:
         self.heard_at: float | None = None
         """When the last check came: the peer's consent to be sent to (RFC 7675)."""
         self._counters = counters
-        self._generations = (local,)
+        self._generations: tuple[IceCredentials, ...] = (local,)
         self._remote_ufrag: str | None = None
         self._routes: dict[Route, float] = {}
         self._checks: dict[bytes, Route] = {}
