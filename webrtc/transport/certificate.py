@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
+from OpenSSL.crypto import X509
 
 from webrtc.sdp.description import Fingerprint
 from webrtc.transport.srtp import PROFILES
@@ -20,8 +21,8 @@ _CIPHERS = (
     b"ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA"
 )
 """Of RFC 8827, 6.5, and their neighbours; only for an ECDSA key."""
-_HASHES = {"sha-256": hashes.SHA256(), "sha-384": hashes.SHA384(), "sha-512": hashes.SHA512()}
-"""Others are too weak (RFC 8122, 5)."""
+_HASHES = {"sha-256": "sha256", "sha-384": "sha384", "sha-512": "sha512"}
+"""By their names in a session description, as OpenSSL names them. Others are too weak (RFC 8122, 5)."""
 
 
 class Certificate:
@@ -33,7 +34,9 @@ class Certificate:
     """
 
     def __init__(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
-        self.fingerprint = Fingerprint("sha-256", digest(certificate, "sha-256") or "")
+        self.fingerprint = Fingerprint(
+            "sha-256", digest(X509.from_cryptography(certificate), "sha-256") or ""
+        )
         """For the session description."""
         self.context = _make_context(key, certificate)
         """For all DTLS servers with this certificate."""
@@ -62,10 +65,16 @@ def generate_pair() -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     return key, certificate
 
 
-def digest(certificate: x509.Certificate, algorithm: str) -> str | None:
-    """Hash a certificate as a session description does (RFC 8122, 5); None for an algorithm that is not known."""
+def digest(certificate: X509, algorithm: str) -> str | None:
+    """Hash a certificate as a session description does (RFC 8122, 5).
+
+    It is hashed as it came: what is in a peer's certificate, and whether it can be read, does not matter.
+
+    Returns:
+        The hash; None for an algorithm that is not known.
+    """
     known = _HASHES.get(algorithm.lower())
-    return None if known is None else certificate.fingerprint(known).hex(":").upper()
+    return None if known is None else certificate.digest(known).decode()
 
 
 def _make_context(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> SSL.Context:

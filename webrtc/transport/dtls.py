@@ -103,7 +103,7 @@ class DtlsServer:
 
     def digest(self, algorithm: str) -> str | None:
         """Hash the certificate that the peer has shown; None before that, or when the algorithm is not known."""
-        certificate = self._connection.get_peer_certificate(as_cryptography=True)
+        certificate = self._connection.get_peer_certificate()
         return None if certificate is None else digest(certificate, algorithm)
 
     def make_srtp(self) -> Srtp:

@@ -25,6 +25,9 @@ goes first, so that a peer behind many addresses takes no more memory than other
 MAX_FAILURES_PER_ROUTE = 8
 MAX_FAILURES = 64
 """Wrong passwords that are looked at in a second, from one pair of addresses and in all: each costs an HMAC."""
+MAX_GENERATIONS = 3
+"""Credentials of this side that are good, old ones too: after a restart Chromium goes on with them where it has checked
+our address from its new one before the answer came, which it does at once."""
 SILENCE_S = 5.0
 """A check that nominates nothing moves the session when the address in use was silent for so long: the peer is behind
 a NAT that has forgotten it, and a full agent checks every 5 s (RFC 7675, 5.1)."""
@@ -57,9 +60,8 @@ class IceAgent:
         "_counters",
         "_failures",
         "_failures_since",
-        "_local",
-        "_previous",
-        "_remote_ufrags",
+        "_generations",
+        "_remote_ufrag",
         "_routes",
         "heard_at",
         "selected",
@@ -71,9 +73,8 @@ class IceAgent:
         self.heard_at: float | None = None
         """When the last check came: the peer's consent to be sent to (RFC 7675)."""
         self._counters = counters
-        self._local = local
-        self._previous: IceCredentials | None = None
-        self._remote_ufrags: tuple[str, ...] = ()
+        self._generations: tuple[IceCredentials, ...] = (local,)
+        self._remote_ufrag: str | None = None
         self._routes: dict[Route, float] = {}
         self._checks: dict[bytes, Route] = {}
         self._failures: Counter[Route] | None = None
@@ -82,12 +83,12 @@ class IceAgent:
     @property
     def local(self) -> IceCredentials:
         """This side's credentials, the newest ones."""
-        return self._local
+        return self._generations[0]
 
     @property
     def ufrags(self) -> tuple[str, ...]:
         """This side's user fragments that checks may be for."""
-        return (self._local.ufrag,) if self._previous is None else (self._local.ufrag, self._previous.ufrag)
+        return tuple(item.ufrag for item in self._generations)
 
     @property
     def routes(self) -> Mapping[Route, float]:
@@ -95,14 +96,13 @@ class IceAgent:
         return MappingProxyType(self._routes)
 
     def set_remote(self, remote: IceCredentials) -> None:
-        """Learn the peer's credentials; before that, checks are taken from any user fragment."""
-        self._remote_ufrags = (remote.ufrag,)
+        """Learn the peer's credentials; before that, its first check may have any user fragment."""
+        self._remote_ufrag = remote.ufrag
 
     def restart(self, local: IceCredentials, remote: IceCredentials) -> None:
-        """Take new credentials. Those before stay good until the peer has used the new ones (RFC 8445, 9)."""
-        self._previous = self._previous or self._local
-        self._local = local
-        self._remote_ufrags = (*self._remote_ufrags[:1], remote.ufrag)
+        """Take new credentials (RFC 8445, 9), beside those before."""
+        self._generations = (local, *self._generations[: MAX_GENERATIONS - 1])
+        self._remote_ufrag = remote.ufrag
 
     def is_proven(self, route: Route) -> bool:
         """Tell whether the peer was proven to be there."""
@@ -140,17 +140,16 @@ class IceAgent:
             self._counters["role_conflicts"] += 1
             return write_role_conflict(request, local.pwd)
         self._learn(route, now, is_nominated="USE-CANDIDATE" in request.attributes)
-        if local is self._local and self._previous is not None:
-            self._previous = None
-            self._remote_ufrags = self._remote_ufrags[-1:]
         return write_success(request, route.host_and_port, local.pwd)
 
     def _authenticate(self, request: stun.Message) -> IceCredentials | None:
         """Find the credentials that a request was made with; None when they are not ours."""
         ufrag, _, remote_ufrag = request.attributes["USERNAME"].partition(":")
-        local = self._local if ufrag == self._local.ufrag else self._previous
-        is_known = not self._remote_ufrags or remote_ufrag in self._remote_ufrags
-        if local is None or ufrag != local.ufrag or not is_known:
+        local = next((item for item in self._generations if item.ufrag == ufrag), None)
+        # Once the peer is known its own half is left alone: Chromium names itself anew as soon as it wants to restart
+        # ICE, before this side can have learnt of that.
+        is_known = bool(self._routes) or self._remote_ufrag in (None, remote_ufrag)
+        if local is None or not is_known:
             self._counters["checks_of_strangers"] += 1
             return None
         if not request.check_message_integrity(local.pwd.encode()):

@@ -95,7 +95,7 @@ class Peer:
         self._connect()
 
     def restart_ice(self, local: IceCredentials, remote: IceCredentials) -> None:
-        """Take new ICE credentials; those before stay good until the peer has used the new ones."""
+        """Take new ICE credentials; those before stay good, since peers go on using them for a while."""
         self._ice.restart(local, remote)
 
     def receive_datagram(self, data: bytes, route: Route, now: float) -> None:

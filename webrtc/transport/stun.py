@@ -9,7 +9,7 @@ from aioice import stun
 from media.error import PeerError
 
 MAX_REQUEST_BYTES = 548
-"""A request that is longer is none: those of browsers have about 100 bytes, and names of 513 may stand in them."""
+"""A request that is longer is none: those of browsers have about 100 bytes, and the longest names fit."""
 _HEADER = struct.Struct("!HHI")
 _ATTRIBUTE = struct.Struct("!HH")
 _HEADER_BYTES = 20

@@ -154,9 +154,10 @@ class UdpPort:
             self._flush(entry)
 
     def close(self) -> None:
-        """Stop reading and close the socket. The peers are told nothing."""
-        self._loop.remove_reader(self.socket)
-        self.socket.close()
+        """Stop reading and close the socket, any number of times. The peers are told nothing."""
+        if self.socket.fileno() >= 0:
+            self._loop.remove_reader(self.socket)
+            self.socket.close()
 
     def _read(self) -> None:
         now = self._clock()

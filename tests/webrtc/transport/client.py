@@ -6,11 +6,12 @@ import contextlib
 import functools
 
 from aioice import stun
+from cryptography.hazmat.primitives import hashes
 from OpenSSL import SSL
 
 from webrtc.sdp.description import Fingerprint, IceCredentials
 from webrtc.transport import record
-from webrtc.transport.certificate import Certificate, digest, generate_pair
+from webrtc.transport.certificate import Certificate, generate_pair
 from webrtc.transport.event import Event
 from webrtc.transport.ice import new_credentials
 from webrtc.transport.peer import Peer
@@ -40,7 +41,7 @@ def client_context(profiles: bytes = ALL_PROFILES) -> tuple[SSL.Context, Fingerp
     context.set_options(SSL.OP_NO_QUERY_MTU)
     if profiles:
         context.set_tlsext_use_srtp(profiles)
-    return context, Fingerprint("sha-256", digest(certificate, "sha-256") or "")
+    return context, Fingerprint("sha-256", certificate.fingerprint(hashes.SHA256()).hex(":").upper())
 
 
 class DtlsClient:

@@ -10,6 +10,7 @@ from webrtc.sdp.description import IceCredentials
 from webrtc.transport.ice import (
     MAX_FAILURES,
     MAX_FAILURES_PER_ROUTE,
+    MAX_GENERATIONS,
     MAX_ROUTES,
     SILENCE_S,
     IceAgent,
@@ -165,29 +166,38 @@ def test_a_peer_with_many_addresses_is_known_under_the_newest(agent: IceAgent, c
     assert Route(("192.0.2.9", 3 * MAX_ROUTES - 1)) in agent.routes
 
 
-def test_old_credentials_are_good_until_the_new_ones_are_used(agent: IceAgent, client: Client) -> None:
+def test_after_a_restart_the_old_credentials_are_good_too(agent: IceAgent, client: Client) -> None:
     old, new = agent.local, new_credentials()
     agent.receive_check(client.nominate(), HERE, 0.0)
     peer_then = new_credentials()
     agent.restart(new, peer_then)
     assert agent.local == new
-    assert list(agent.ufrags) == [new.ufrag, old.ufrag]
+    assert agent.ufrags == (new.ufrag, old.ufrag)
     data = agent.receive_check(client.check(), HERE, 1.0)
     assert data is not None
     answer_of(data, old.pwd)
-    client.server, client.ice = new, peer_then
-    data = agent.receive_check(client.nominate(), ELSEWHERE, 2.0)
-    assert data is not None
-    answer_of(data, new.pwd)
-    assert agent.ufrags == (new.ufrag,)
-    assert agent.selected == ELSEWHERE
-    client.server = IceCredentials(old.ufrag, old.pwd)
+    client.ice = peer_then
+    for server, route in ((new, ELSEWHERE), (old, HERE)):
+        client.server = server
+        data = agent.receive_check(client.nominate(), route, 2.0)
+        assert data is not None
+        answer_of(data, server.pwd)
+        assert agent.selected == route
+    client.server = IceCredentials(old.ufrag, new.pwd)
     assert agent.receive_check(client.check(), HERE, 3.0) is None
 
 
-def test_a_second_restart_before_the_first_was_used_keeps_what_works(agent: IceAgent, client: Client) -> None:
-    old = agent.local
-    agent.restart(new_credentials(), new_credentials())
-    agent.restart(new_credentials(), new_credentials())
-    assert agent.ufrags == (agent.local.ufrag, old.ufrag)
+def test_a_peer_may_name_itself_anew_before_it_asks_for_a_restart(agent: IceAgent, client: Client) -> None:
+    agent.receive_check(client.nominate(), HERE, 0.0)
+    client.ice = new_credentials()
     assert agent.receive_check(client.check(), HERE, 1.0)
+
+
+def test_the_oldest_credentials_of_many_restarts_are_forgotten(agent: IceAgent, client: Client) -> None:
+    agent.receive_check(client.nominate(), HERE, 0.0)
+    for _ in range(MAX_GENERATIONS - 1):
+        agent.restart(new_credentials(), new_credentials())
+        assert agent.receive_check(client.check(), HERE, 1.0)
+    agent.restart(new_credentials(), new_credentials())
+    assert len(agent.ufrags) == MAX_GENERATIONS
+    assert agent.receive_check(client.check(), HERE, 1.0) is None

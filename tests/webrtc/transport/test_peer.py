@@ -233,11 +233,10 @@ def test_ice_restarts_without_a_break() -> None:
     peer, client = connect()
     peer_now, old = new_credentials(), peer.local
     peer.restart_ice(new_credentials(), peer_now)
-    assert list(peer.ufrags) == [peer.local.ufrag, old.ufrag]
+    assert peer.ufrags == (peer.local.ufrag, old.ufrag)
     peer.receive_datagram(client.check(), HERE, 1.0)
     client.server, client.ice = peer.local, peer_now
     peer.receive_datagram(client.nominate(), ELSEWHERE, 2.0)
-    assert peer.ufrags == (peer.local.ufrag,)
     assert peer.route == ELSEWHERE
     peer.receive_datagram(client.make_srtp().protect_rtp(RTP), ELSEWHERE, 2.1)
     assert events_of(peer) == [Moved(ELSEWHERE), RtpReceived(RTP)]

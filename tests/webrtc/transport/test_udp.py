@@ -8,7 +8,7 @@ import pytest
 
 from tests.webrtc.transport.client import RECEIVER_REPORT, RTP, answer_of, server_certificate
 from tests.webrtc.transport.socket_client import Events, SocketClient
-from webrtc.transport.event import Connected, Ended, Moved, RtcpReceived, RtpReceived
+from webrtc.transport.event import Connected, Ended, Event, Moved, RtcpReceived, RtpReceived
 from webrtc.transport.ice import new_credentials
 from webrtc.transport.peer import Peer
 from webrtc.transport.udp import ADDRESS_HELD_S, MAX_DATAGRAMS_PER_TURN, UdpPort
@@ -227,11 +227,10 @@ async def test_after_an_ice_restart_checks_come_under_the_new_name(scene: Scene)
     client.server, client.ice = peer.local, peer_now
     client.move()
     answer_of(await client.ask(client.nominate()), peer.local.pwd)
-    client.server = old
-    await client.send(client.check())
-    other, _, _ = scene.add()
-    await other.ask(other.check())
-    assert scene.port.counters["datagrams_of_strangers"] == 1
+    assert set(scene.port._by_ufrag) == set(peer.ufrags)
+    scene.port.remove(peer)
+    assert not scene.port._by_ufrag
+    assert not scene.port._by_route
 
 
 async def test_timers_run_for_those_that_are_due(scene: Scene, clock: Clock) -> None:
@@ -303,6 +302,20 @@ async def test_what_cannot_be_bound_is_said_plainly(scene: Scene, host: str, num
     with pytest.raises(OSError) as problem:  # noqa: PT011
         await UdpPort.open(host, scene.port.port)
     assert problem.value.errno == number
+
+
+async def test_a_port_may_be_closed_by_an_event_of_its_own(scene: Scene) -> None:
+    client, peer, events = scene.add()
+    scene.port.remove(peer)
+
+    def close(event: Event) -> None:
+        events(event)
+        scene.port.close()
+
+    scene.port.add(peer, close)
+    await client.connect()
+    assert await events.wait_for(1) == [Connected()]
+    scene.port.close()
 
 
 async def test_the_socket_has_room(scene: Scene) -> None:
