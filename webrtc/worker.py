@@ -14,9 +14,11 @@ from collections import Counter
 import uvloop
 
 from media.error import CapacityError, MediaServerError, PeerError, StreamError, os_reason
+from webrtc.endpoint import Endpoint
 from webrtc.link import Link
 from webrtc.message import (
     Accept,
+    Call,
     Choose,
     Counters,
     Listen,
@@ -25,6 +27,7 @@ from webrtc.message import (
     Offer,
     Publish,
     Refused,
+    Reply,
     Restart,
 )
 from webrtc.publishing import Publishing
@@ -80,14 +83,11 @@ class WorkerProcess:
                     self._answer(call, message, now)
                 case _:
                     self._viewing.handle(message, now)
-                    self._publishing.handle(message, now)
+                    self._publishing.handle(message)
 
-    def _answer(self, call: int, message: Offer | Accept | Choose | Publish | Restart, now: float) -> None:
-        assert self._viewing is not None  # noqa: S101 - the caller has looked
-        assert self._publishing is not None  # noqa: S101 - likewise
+    def _answer(self, call: int, message: Call, now: float) -> None:
         try:
-            room = self._publishing if self._publishing.takes(message) else self._viewing
-            self._link.send(room.answer(message, now))
+            self._link.send(self._reply(message, now))
         except PeerError as error:
             self._link.send(Refused(call, "peer", str(error)))
         except CapacityError as error:
@@ -101,6 +101,22 @@ class WorkerProcess:
             self._ticker.cancel()  # it may have been idle until now
         self._tick()
 
+    def _reply(self, message: Call, now: float) -> Reply:
+        assert self._viewing is not None  # noqa: S101 - the caller has looked
+        assert self._publishing is not None  # noqa: S101 - likewise
+        match message:
+            case Offer():
+                return self._viewing.offer(message, now)
+            case Accept():
+                return self._viewing.accept(message, now)
+            case Choose():
+                return self._viewing.choose(message, now)
+            case Publish():
+                return self._publishing.publish(message, now)
+            case Restart(_, session):
+                room = self._publishing if self._publishing.has(session) else self._viewing
+                return room.restart(message)
+
     async def _open(self, listen: Listen) -> None:
         try:
             port = await UdpPort.open(listen.host, listen.port)
@@ -109,10 +125,11 @@ class WorkerProcess:
             return
         addresses = listen.addresses or tuple(local_addresses(port.socket.getsockname()[0]))
         candidates = tuple(Candidate(address, port.port) for address in addresses)
-        certificate = Certificate.generate()
+        endpoint = Endpoint(port, Certificate.generate(), candidates, time.monotonic)
+        fanout = make_fanout(port.socket)
         self._port = port
-        self._viewing = Viewing(port, make_fanout(port.socket), certificate, candidates, self._link.send)
-        self._publishing = Publishing(port, certificate, candidates, self._link)
+        self._viewing = Viewing(endpoint, fanout, self._link.send)
+        self._publishing = Publishing(endpoint, fanout, self._link)
         self._link.send(Listening(port.port, addresses))
         gc.collect()
         gc.freeze()
@@ -132,7 +149,7 @@ class WorkerProcess:
         if now - self._counted_at >= COUNT_S:
             self._counted_at = now
             self._link.send(Counters(dict(self._count())))
-        is_idle = not (self._viewing.sessions or self._publishing.sessions)
+        is_idle = self._viewing.is_idle and self._publishing.is_idle
         self._ticker = self._loop.call_later(IDLE_TICK_S if is_idle else TICK_S, self._tick)
 
     def _count(self) -> Counter[str]:
@@ -149,7 +166,7 @@ class WorkerProcess:
         now = time.monotonic()
         if self._viewing is not None and self._publishing is not None and self._port is not None:
             self._viewing.close(now)
-            self._publishing.close(now)
+            self._publishing.close()
             self._port.close()
         self._link.close()
         self.ended.set()
