@@ -1,49 +1,51 @@
-"""STUN and TURN servers that clients are told of.
-
-TURN takes users and passwords that end by themselves and that it can check without asking anybody: made with a secret
-that it shares with this server (draft-uberti-behave-turn-rest-00, coturn's `use-auth-secret`).
-"""
+"""STUN and TURN servers that viewers are told of (RFC 9725, 4.4)."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
-from base64 import b64encode
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
-
-TTL_S = 24 * 3600
-"""For how long a user and a password are good; a session that has begun goes on."""
+from dataclasses import dataclass, replace
 
 
-class IceServer(NamedTuple):
-    """One server, with what it takes."""
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """Servers with the same credentials."""
 
-    url: str
+    urls: tuple[str, ...]
+    """`stun:host:port`, `turn:host:port?transport=udp`, `turns:…`."""
     username: str = ""
     credential: str = ""
 
 
-class IceServers:
-    """Makes the list for each client.
+def link_values(server: IceServer, *, has_secrets: bool = True) -> list[str]:
+    """Write a server as values of `Link` headers.
 
     Args:
-        urls: `stun:…` and `turn:…` addresses.
-        secret: shared with the TURN servers.
-        wall_clock: seconds since the epoch.
+        server: it.
+        has_secrets: whether the asker may have the credentials.
     """
+    credentials = ""
+    if server.username and has_secrets:
+        user, secret = _quote(server.username), _quote(server.credential)
+        credentials = f'; username="{user}"; credential="{secret}"; credential-type="password"'
+    return [f'<{url}>; rel="ice-server"{credentials}' for url in server.urls]
 
-    def __init__(self, urls: Sequence[str], secret: str, wall_clock: Callable[[], float]) -> None:
-        self._urls = urls
-        self._secret = secret.encode()
-        self._wall_clock = wall_clock
 
-    def __call__(self) -> list[IceServer]:
-        """List the servers as they are now."""
-        username = str(int(self._wall_clock()) + TTL_S)
-        digest = hmac.digest(self._secret, username.encode(), hashlib.sha1)
-        credential = b64encode(digest).decode()
-        return [
-            IceServer(url, username, credential) if url.startswith("turn") else IceServer(url)
-            for url in self._urls
-        ]
+def with_temporary_credentials(server: IceServer, secret: str, name: str, expires_at: int) -> IceServer:
+    """Give a TURN server credentials that it can check without knowing anybody (coturn's `use-auth-secret`).
+
+    Args:
+        server: it.
+        secret: that it shares with us (`static-auth-secret`).
+        name: of whom the credentials are for, for its log.
+        expires_at: seconds since the epoch.
+    """
+    username = f"{expires_at}:{name}"
+    # SHA-1 is what the draft (draft-uberti-behave-turn-rest-00) and every TURN server asks for.
+    digest = hmac.new(secret.encode(), username.encode(), hashlib.sha1).digest()
+    return replace(server, username=username, credential=base64.b64encode(digest).decode())
+
+
+def _quote(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

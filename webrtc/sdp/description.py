@@ -60,9 +60,23 @@ class MediaSection:
     """Header extensions that both know: numbers by URI."""
     ssrc: int | None = None
     """First one that the peer announces for this section."""
+    rtx_ssrc: int | None = None
+    """Where the peer repeats the packets of `ssrc`, if it says so."""
+    flags: frozenset[str] = frozenset()
+    """Which of `rtcp-rsize` and `rtcp-mux-only` the peer has set."""
     protocol: str = "UDP/TLS/RTP/SAVPF"
     formats: tuple[str, ...] = ()
     """As they stand in the m-line, to be repeated where it is rejected."""
+
+    @property
+    def is_received(self) -> bool:
+        """Whether the peer takes media in this section."""
+        return self.direction in ("recvonly", "sendrecv")
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether the peer sends media in this section."""
+        return self.direction in ("sendonly", "sendrecv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +88,15 @@ class PeerDescription:
     fingerprints: tuple[Fingerprint, ...]
     setup: str
     """`actpass`, `active`, `passive`."""
+    bundle: tuple[str, ...] = ()
+    """Names (mid) of the sections that share one transport; empty when there is only one, which need not say so."""
+
+    @property
+    def is_servable(self) -> bool:
+        """Whether a viewer gets what it asks for: pictures when it asks for any, else sound."""
+        receiving = [item for item in self.media if item.is_received]
+        needed = "video" if any(item.kind == "video" for item in receiving) else "audio"
+        return any(item.kind == needed and item.codec is not None for item in receiving)
 
     def section(self, kind: str) -> MediaSection | None:
         """Return the first section of this kind that has a codec and was not disabled."""
@@ -100,3 +123,26 @@ class LocalDescription:
     msid: str = ""
     """Name of the media stream that all tracks belong to."""
     cname: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """What a peer tells of its ICE alone (RFC 8840, 9)."""
+
+    ice: IceCredentials | None
+    """None: those of the description still count."""
+    sections: tuple[FragmentSection, ...] = ()
+    bundle: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
+    """Values of `a=candidate`. An agent of the lite kind needs none of them (RFC 8445, 2.5)."""
+    is_complete: bool = False
+    """Whether no more will follow (`a=end-of-candidates`)."""
+
+
+class FragmentSection(NamedTuple):
+    """An m-line of a fragment, which says no more than whose candidates follow."""
+
+    kind: str
+    protocol: str
+    formats: tuple[str, ...]
+    mid: str

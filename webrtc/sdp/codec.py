@@ -1,0 +1,136 @@
+"""Chooses the codec of a section: H.264 and Opus are what there is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .description import Codec
+from .section import Section
+
+ENCODINGS = {"video": "h264/90000", "audio": "opus/48000/2"}
+"""What `a=rtpmap` has to say, in lower case, by kind of media."""
+
+FEEDBACK = frozenset({"nack", "nack pli", "ccm fir", "goog-remb"})
+"""What viewers may tell. Not `transport-cc`, which needs a number of its own in each packet of each viewer."""
+
+_UNUSABLE = range(64, 96)
+"""Payload types that look like RTCP on a shared port (RFC 5761, 4)."""
+
+_FORMAT = re.compile(r"[0-9]{1,3}")
+_PROFILE = re.compile(r"[0-9a-fA-F]{6}")
+_PARAMETER = re.compile(r"[!-:<-~]{1,128}")
+
+_CONSTRAINED = 0x40
+"""constraint_set1_flag, which makes a baseline stream a constrained one."""
+
+
+class _Choice(NamedTuple):
+    """A payload type that would do; the smallest is the best."""
+
+    mode_rank: int
+    profile_rank: int
+    position: int
+    payload_type: int
+
+
+def choose_codec(section: Section) -> Codec | None:
+    """Choose the payload type that suits best; None when there is none that we could fill.
+
+    A receiver says what it would take. All of them decode High where they say Baseline (OBS, MediaMTX and Janus
+    count on it), so the first choice is what everybody has, constrained baseline, and the choice says nothing of
+    the pictures, which are the same for all.
+    """
+    best = min(_choices(section), default=None)
+    if best is None:
+        return None
+    number = best.payload_type
+    return Codec(
+        name=ENCODINGS[section.kind].partition("/")[0],
+        payload_type=number,
+        fmtp=_fmtp(section, number),
+        rtx_payload_type=_find_rtx(section, number),
+        feedback=frozenset(_feedback(section, number)),
+    )
+
+
+def parse_fmtp(text: str) -> dict[str, str]:
+    """Take parameters apart; names in lower case, what is malformed is left out."""
+    found: dict[str, str] = {}
+    for item in text.split(";"):
+        name, _, value = item.strip().partition("=")
+        if _PARAMETER.fullmatch(name) and (not value or _PARAMETER.fullmatch(value)):
+            found.setdefault(name.lower(), value)
+    return found
+
+
+def _choices(section: Section) -> Iterator[_Choice]:
+    encoding = ENCODINGS.get(section.kind)
+    for position, number in enumerate(_payload_types(section)):
+        if encoding is None or _encoding(section, number) != encoding:
+            continue
+        if section.kind == "audio":
+            yield _Choice(0, 0, position, number)
+            continue
+        parameters = parse_fmtp(_fmtp(section, number))
+        mode, profile = _mode_rank(parameters), _profile_rank(parameters)
+        if mode is not None and profile is not None:
+            yield _Choice(mode, profile, position, number)
+
+
+def _mode_rank(parameters: dict[str, str]) -> int | None:
+    # Without fragments (mode 0) a keyframe does not fit into packets. GStreamer's offers don't say any mode and
+    # mean that they take all.
+    return {"1": 0, None: 1}.get(parameters.get("packetization-mode"))
+
+
+def _profile_rank(parameters: dict[str, str]) -> int | None:
+    text = parameters.get("profile-level-id")
+    if text is None:
+        return 1
+    if not _PROFILE.fullmatch(text):
+        return None
+    profile, constraints = int(text[:2], 16), int(text[2:4], 16)
+    if profile == 0x42:
+        return 0 if constraints & _CONSTRAINED else 1
+    return {0x4D: 2, 0x64: 3}.get(profile, 4)
+
+
+def _payload_types(section: Section) -> Iterator[int]:
+    for item in section.formats:
+        if _FORMAT.fullmatch(item) and int(item) < 128 and int(item) not in _UNUSABLE:
+            yield int(item)
+
+
+def _encoding(section: Section, number: int) -> str:
+    return _value_for(section, "rtpmap", number).lower()
+
+
+def _fmtp(section: Section, number: int) -> str:
+    return _value_for(section, "fmtp", number)
+
+
+def _value_for(section: Section, name: str, number: int) -> str:
+    for value in section.all(name):
+        key, _, text = value.partition(" ")
+        if key == str(number):
+            return text.strip()
+    return ""
+
+
+def _find_rtx(section: Section, number: int) -> int | None:
+    for candidate in _payload_types(section):
+        if not _encoding(section, candidate).startswith("rtx/"):
+            continue
+        if parse_fmtp(_fmtp(section, candidate)).get("apt") == str(number):
+            return candidate
+    return None
+
+
+def _feedback(section: Section, number: int) -> Iterator[str]:
+    for value in section.all("rtcp-fb"):
+        key, _, text = value.partition(" ")
+        kind = " ".join(text.split())
+        if key in ("*", str(number)) and kind in FEEDBACK:
+            yield kind
