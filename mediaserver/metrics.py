@@ -128,7 +128,7 @@ def _lines(stage: Stage) -> Iterator[str]:
     states = [
         ({"stream": stream_id, "rung": state.name}, state)
         for stream_id, one in broadcasts
-        for state in one.rungs.states()
+        for state in one.rungs.states
     ]
     yield from _family(
         "rewind_available_seconds",
