@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from media.error import PeerError
 from webrtc.sdp.description import Candidate, LocalDescription, SentTrack
-from webrtc.sdp.fragment import Fragment, parse_fragment, write_fragment
+from webrtc.sdp.fragment import parse_fragment, write_fragment
 from webrtc.transport.certificate import Certificate
 from webrtc.transport.ice import new_credentials
 from webrtc.transport.peer import CONNECT_TIMEOUT_S, Peer
 from webrtc.transport.udp import UdpPort
+
+_TAG = str.maketrans("+/", "-_")
+"""ICE's alphabet in that of entity tags."""
 
 
 class Endpoint(NamedTuple):
@@ -27,8 +31,8 @@ class Endpoint(NamedTuple):
         return Peer(self.certificate, new_credentials(), now, connect_timeout_s=connect_timeout_s)
 
     def etag(self, peer: Peer) -> str:
-        """Return the entity tag of a peer's ICE session (RFC 9725, 4.3.2)."""
-        return f'"{peer.local.ufrag}"'
+        """Return the entity tag of a peer's ICE session (RFC 9725, 4.3.2), without quotation marks."""
+        return peer.local.ufrag.translate(_TAG)
 
     def describe(
         self, peer: Peer, tracks: Mapping[str, SentTrack], *, msid: str = "", cname: str = ""
@@ -43,7 +47,9 @@ class Endpoint(NamedTuple):
         Raises:
             PeerError: the fragment cannot be used.
         """
-        remote = parse_fragment(fragment)
-        peer.restart_ice(new_credentials(), remote.ice)
+        asked = parse_fragment(fragment)
+        if asked.ice is None:
+            raise PeerError("the fragment has no ICE credentials, which a restart takes")
+        peer.restart_ice(new_credentials(), asked.ice)
         self.port.flush(peer)
-        return write_fragment(Fragment(peer.local, remote.mids, self.candidates)), self.etag(peer)
+        return write_fragment(asked, self.describe(peer, {})), self.etag(peer)

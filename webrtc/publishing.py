@@ -14,9 +14,9 @@ from webrtc.ingest.receiver import Receiver
 from webrtc.link import Link
 from webrtc.message import Message
 from webrtc.rtp.fanout import FanOut
-from webrtc.sdp.answer import write_answer
 from webrtc.sdp.description import PeerDescription
-from webrtc.sdp.offer import parse_offer
+from webrtc.sdp.reader import parse_offer
+from webrtc.sdp.writer import write_answer
 from webrtc.transport.event import Connected, Ended, Event, RtcpReceived, RtpReceived
 from webrtc.transport.peer import CLOSED_BY_PEER, Peer
 from webrtc.wire import serialize
@@ -188,4 +188,4 @@ class Publishing:
 
 def _sends_video(offer: PeerDescription) -> bool:
     video = offer.section("video")
-    return video is not None and video.direction in ("sendonly", "sendrecv")
+    return video is not None and video.is_sent

@@ -61,13 +61,19 @@ class Worker:
         self._calls: dict[int, asyncio.Future[Reply]] = {}
         self._numbers = itertools.count(1)
         self._died = asyncio.Event()
+        self._is_listening = False
         self._heard_at = 0.0
         self._keeping: asyncio.Task[None] | None = None
 
     @property
     def is_running(self) -> bool:
         """Whether it listens."""
-        return self._link is not None and not self._died.is_set()
+        return self._is_listening
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, None while there is none."""
+        return self._process.pid if self._process is not None else None
 
     def start(self) -> None:
         """Keep it running from now on, until `close`. Without it viewers have HLS, so nobody waits for this."""
@@ -134,9 +140,11 @@ class Worker:
             raise _NotListeningError(f"{where}: {listening.fault}")
         self.listen = Listen(self.listen.host, listening.port, self.listen.addresses)
         self._heard_at = loop.time()
+        self._is_listening = True
         log.info("webrtc listens", udp_port=listening.port, addresses=listening.addresses)
 
     async def _stop(self) -> None:
+        self._is_listening = False
         link, self._link = self._link, None
         if link is not None:
             link.close()
@@ -192,6 +200,7 @@ class Worker:
     def _lose(self, reason: str) -> None:
         log.error("webrtc process lost, its viewers come back", reason=reason)
         self._died.set()
+        self._is_listening = False
         if self._listening is not None and not self._listening.done():
             self._listening.set_exception(OSError(reason))
         self._refuse_calls()

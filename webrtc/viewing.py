@@ -15,15 +15,14 @@ from webrtc.channel.viewer import CodecChoice, Viewer
 from webrtc.endpoint import Endpoint
 from webrtc.message import Message
 from webrtc.rtp.fanout import FanOut
-from webrtc.sdp.answer import write_answer
 from webrtc.sdp.description import (
     ABS_SEND_TIME,
     LocalDescription,
-    MediaSection,
     PeerDescription,
     SentTrack,
 )
-from webrtc.sdp.offer import parse_answer, parse_offer, write_offer
+from webrtc.sdp.reader import parse_answer, parse_offer
+from webrtc.sdp.writer import write_answer, write_offer
 from webrtc.transport.event import Connected, Ended, Event, Moved, RtcpReceived
 from webrtc.transport.peer import CLOSED_BY_PEER, Peer
 
@@ -79,9 +78,11 @@ class Viewing:
     @property
     def counters(self) -> Counter[str]:
         """What has been counted so far."""
-        found = Counter(self._counters, viewers=len(self._sessions) - len(self._unconnected))
-        for channel in self._channels.values():
-            found.update(channel.counters)
+        found = self._counters.copy()
+        found["viewers"] = len(self._sessions) - len(self._unconnected)
+        for session in self._sessions.values():
+            if session.viewer is not None:
+                found.update(session.viewer.counters.named())
         return found
 
     def has(self, session: str) -> bool:
@@ -125,7 +126,7 @@ class Viewing:
             self._counters["offers_refused"] += 1
             raise CapacityError("Too many viewers come at once. Try again in a moment.", 5.0)
         offer = parse_offer(message.sdp)
-        if not _can_serve(offer):
+        if not offer.is_servable:
             peer = self._endpoint.make_peer(now, connect_timeout_s=COUNTER_OFFER_S)
             self._enter(message.session, _Session(message.stream, channel, peer))
             return say.Reply(message.call, write_offer(self._describe(channel, peer)), is_counter_offer=True)
@@ -238,8 +239,7 @@ class Viewing:
         for name in [name for name, item in self._sessions.items() if item.stream == stream]:
             self._send(say.Ended(name, "the broadcast is over", is_clean=True))
             self._end(name, now)
-        if (channel := self._channels.pop(stream, None)) is not None:
-            self._counters.update(channel.counters)
+        self._channels.pop(stream, None)
 
     def _end(self, name: str, now: float) -> None:
         session = self._sessions.pop(name, None)
@@ -247,6 +247,7 @@ class Viewing:
             return
         self._unconnected.discard(name)
         if session.viewer is not None:
+            self._counters.update(session.viewer.counters.named())
             session.channel.remove(session.viewer, now)
             self._tell(session.stream, session.channel)
         session.peer.close()
@@ -260,19 +261,9 @@ class Viewing:
         return session
 
 
-def _receives(section: MediaSection | None) -> bool:
-    return section is not None and section.direction in ("recvonly", "sendrecv")
-
-
-def _can_serve(offer: PeerDescription) -> bool:
-    """Tell whether a viewer gets what it asks for: pictures where it has a place for them, else sound."""
-    asks_for_video = any(item.kind == "video" for item in offer.media)
-    return _receives(offer.section("video" if asks_for_video else "audio"))
-
-
 def _choice(peer_says: PeerDescription, kind: str) -> CodecChoice | None:
     section = peer_says.section(kind)
-    if section is None or section.codec is None or not _receives(section):
+    if section is None or section.codec is None or not section.is_received:
         return None
     codec = section.codec
     return CodecChoice(codec.payload_type, codec.rtx_payload_type, section.extensions.get(ABS_SEND_TIME, 0))

@@ -69,6 +69,10 @@ class Counters:
         self.picture_losses = 0
         self.malformed = 0
 
+    def named(self) -> dict[str, int]:
+        """Return all of them by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 class Viewer:
     """One session."""
