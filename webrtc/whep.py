@@ -112,5 +112,7 @@ async def _not_found(request: web.Request) -> web.StreamResponse:
 
 
 async def _without_slash(request: web.Request) -> web.StreamResponse:
+    if request.method == "OPTIONS":
+        return preflight(ENDPOINT_METHODS, accept_post=SDP_TYPE)  # no browser follows a redirect here
     address = request.rel_url.with_path(request.rel_url.raw_path.rstrip("/"), encoded=True, keep_query=True)
     return web.Response(status=307, headers=HEADERS | {"Location": str(address)})

@@ -15,6 +15,8 @@ from .whep_session import EVENTS, MAX_CHANNELS, Layers, Reader, Session, layers_
 
 URN = "urn:ietf:params:whep:ext:core"
 
+EVENT_STREAM_TYPE = "text/event-stream"
+
 KEEP_ALIVE_S = 15
 """How long an event stream is silent at most, so that proxies leave it open."""
 
@@ -69,11 +71,13 @@ class Extensions:
         types = session.channels.get(channel) if channel else frozenset(EVENTS)
         if types is None:
             raise _no_channel()
+        if request.method == "HEAD":
+            return web.Response(content_type=EVENT_STREAM_TYPE, headers=HEADERS)
         changed = asyncio.Event()
         reader = Reader(channel, types, changed.set)
         session.add_reader(reader)
         response = web.StreamResponse(headers=HEADERS | {"X-Accel-Buffering": "no"})
-        response.content_type = "text/event-stream"
+        response.content_type = EVENT_STREAM_TYPE
         try:
             await response.prepare(request)
             await self._send_events(response, session, reader, changed)
