@@ -87,8 +87,8 @@ class Presence(Protocol):
 class Audience(Protocol):
     """Lets viewers in, and counts them."""
 
-    async def admit(self, stream_id: str, token: str | None) -> Presence:
-        """Let somebody watch, who is present until what this returns is closed.
+    async def authorize(self, stream_id: str, token: str | None) -> None:
+        """Let somebody watch who may.
 
         Args:
             stream_id: of the stream.
@@ -98,6 +98,13 @@ class Audience(Protocol):
             StreamError: `not_found`, which says nothing about streams that the viewer may not know of;
                 `unauthorized`: the token is not good.
             CapacityError: that cannot be known at the moment.
+        """
+
+    async def attend(self, stream_id: str, token: str | None) -> Presence:
+        """Count somebody who watches as present until what this returns is closed.
+
+        Raises:
+            StreamError, CapacityError: as `authorize`.
         """
 
 

@@ -162,6 +162,16 @@ class Stage:
                 self._last_errors.note(known, refusal.detail)
             raise
 
+    async def authorize(self, app: str, stream_key: str) -> None:
+        """Find out whether an encoder may publish with its key; changes nothing.
+
+        Raises:
+            StreamError: it may not, with a sentence for it.
+        """
+        if self._service is None:
+            raise StreamError("starting", "The server is starting. Try again in a moment.")
+        await self._service.authorize_publish(app, stream_key)
+
     async def _admit(
         self, service: StreamService, stream_id: str, request: PublishRequest, kick: Callable[[str], None]
     ) -> Publication:

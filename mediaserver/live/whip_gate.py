@@ -22,6 +22,14 @@ class WhipGate:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
 
+    async def authorize(self, stream_key: str) -> None:
+        """Find out whether somebody with this key may publish.
+
+        Raises:
+            StreamError: `detail` is what the publisher gets to see.
+        """
+        await self._stage.authorize(APP, stream_key)
+
     async def publish(self, stream_key: str, peer: str, encoder: str, kick: Kick) -> Publication:
         """Let a publisher in.
 
