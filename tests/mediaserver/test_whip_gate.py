@@ -14,22 +14,28 @@ from .test_stage import House, house, send
 __all__ = ["house"]
 
 
+class Kicks(list[str]):
+    """Reasons that have been given."""
+
+    def __call__(self, reason: str) -> None:
+        self.append(reason)
+
+
 async def test_who_publishes_over_whip_is_a_publisher_like_any_other(house: House) -> None:
     stream = await house.create()
-    publication = await WhipGate(house.stage).publish(
-        stream.stream_key, "10.0.0.2:443", "a browser", house.kicked.append
-    )
+    kicks = Kicks()
+    publication = await WhipGate(house.stage).publish(stream.stream_key, "10.0.0.2:443", "a browser", kicks)
     assert house.stage.find_source(stream.id) is None
     send(publication)
     media = house.stage.media(stream.id)
     assert (media["connected"], media["encoder"]) == (True, "a browser")
     await house.publish(stream)
-    assert house.kicked == ["another encoder has connected with the same stream key and has taken over"]
+    assert kicks == ["another encoder has connected with the same stream key and has taken over"]
 
 
 async def test_a_wrong_key_is_refused_with_words(house: House) -> None:
     with pytest.raises(StreamError, match=r"\w+ \w+"):
-        await WhipGate(house.stage).publish("wrong", "10.0.0.2:443", "", house.kicked.append)
+        await WhipGate(house.stage).publish("wrong", "10.0.0.2:443", "", Kicks())
 
 
 async def test_a_source_is_there_from_the_first_media_to_the_end(house: House) -> None:
