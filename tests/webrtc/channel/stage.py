@@ -290,7 +290,9 @@ class Stage:
                 for frame in list(item.kept):
                     self.channel.receive_video(name, frame, self.now)
 
-    def join(self, name: str, video: CodecChoice | None = VIDEO, audio: CodecChoice | None = None) -> Receiver:
+    def join(
+        self, name: str, video: CodecChoice | None = VIDEO, audio: CodecChoice | None = None
+    ) -> Receiver:
         """Add and connect a viewer at once."""
         self.add(name, video, audio)
         return self.connect(name)
@@ -318,7 +320,9 @@ class Stage:
         self.listen()
 
     def changes(self, name: str) -> list[str]:
-        return [event.rung for event in self.events if isinstance(event, RungChanged) and event.session == name]
+        return [
+            event.rung for event in self.events if isinstance(event, RungChanged) and event.session == name
+        ]
 
     def keyframes_wanted(self, rung_name: str) -> int:
         return sum(isinstance(event, KeyframeWanted) and event.rung == rung_name for event in self.events)
