@@ -1,6 +1,8 @@
-"""Viewers change from rung to rung: without a hole, without going back, with no more of a pause than there has to be."""
+"""Viewers change from rung to rung: without a hole, without going back, with no more of a pause than needed."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import pytest
 
@@ -20,7 +22,7 @@ def encoded(name: str, index: int, bitrate_bps: int, **how: object) -> FakeRung:
 
 def longest_pause(pictures: list[Picture], since: float = 0.0) -> float:
     times = [picture.at for picture in pictures if picture.at >= since]
-    return max(b - a for a, b in zip(times, times[1:], strict=False))
+    return max(b - a for a, b in pairwise(times))
 
 
 def watch(stage: Stage, rung_name: str) -> Receiver:
