@@ -36,7 +36,8 @@ class Channel:
         self.ssrcs = draw_ssrcs(random)
         self.msid = random.randbytes(8).hex()
         self.cname = random.randbytes(12).hex()
-        """Says nothing about anybody (RFC 7022)."""
+        """Says nothing about anybody (RFC 7022). aiortc reads the names of two sources only if they are of a length
+        that four divides."""
         self.viewers: dict[Viewer, None] = {}
         self._fanout = fanout
         self._random = random

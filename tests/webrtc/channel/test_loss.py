@@ -109,7 +109,9 @@ def test_more_than_the_budget_is_answered_by_a_keyframe() -> None:
     assert stage.keyframes_wanted("720p") == 1
     back_at = stage.now
     stage.run(0.3)
-    assert any(item.is_keyframe and item.at > back_at for item in receiver.check(is_whole=False, decodes=False))
+    assert any(
+        item.is_keyframe and item.at > back_at for item in receiver.check(is_whole=False, decodes=False)
+    )
 
 
 def test_blackout_of_half_a_second_is_made_good() -> None:
