@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from webrtc.gateway import Gateway
-from webrtc.message import Listen, Message, PublishedFrame, PublishedLoss, PublishedTrack
+from webrtc.message import Listen, Message, PublishedFrame
 from webrtc.publisher import Publishers
 from webrtc.supervisor import Worker
 
@@ -54,12 +54,9 @@ class WebRtcPlane:
         return total
 
     def _on_message(self, worker: Worker, message: Message) -> None:
-        match message:
-            case PublishedFrame() | PublishedTrack() | PublishedLoss():
-                self.publishers.on_message(message)
-            case _:
-                self.publishers.on_message(message)
-                self.gateway.on_message(worker, message)
+        self.publishers.on_message(message)
+        if not isinstance(message, PublishedFrame):
+            self.gateway.on_message(worker, message)
 
     def _on_lost(self, worker: Worker) -> None:
         self.publishers.on_lost(worker)
