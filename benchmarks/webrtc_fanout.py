@@ -1,12 +1,13 @@
 """How many viewers of 720p30 with Opus one core serves: the fan-out in Python, the native one, plain aiortc.
 
-python benchmarks/webrtc_fanout.py [--python 250 350] [--native 500 600] [--aiortc 50] [--seconds 15]
+python benchmarks/webrtc_fanout.py [--python 250 400] [--native 500 600] [--aiortc 45] [--seconds 15]
 
 The sender has one core, viewers who only read have the other: a process with a socket for each, AES-GCM keys for each.
 Lateness is from when a batch was meant to go out until the last viewer's was handed to the kernel; `frame` counts from
 when the frame was there, so with the pacing of keyframes. There is no event loop, no feedback and no change of rung:
 this is the inner loop alone. On loopback the sender's core also does the receiving half of the kernel's work, cutting
-runs into datagrams included, which a network card would do. Writes `benchmarks/results/webrtc_fanout.json`.
+runs into datagrams included, which a network card would do. Where others want the cores too (`waited_for_core_s`),
+run it under `chrt -f 1`. Writes `benchmarks/results/webrtc_fanout.json`.
 """
 
 from __future__ import annotations
