@@ -8,7 +8,7 @@ from random import Random
 
 from webrtc.port import Rung, VideoFrame
 from webrtc.rtp.fanout import FanOut
-from webrtc.rtp.flow import Flow
+from webrtc.rtp.flow import MAX_PACKET_PAYLOAD, Flow
 from webrtc.rtp.line import Path, Protection
 
 from .audience import Audience
@@ -73,7 +73,7 @@ class Channel:
     def receive_audio(self, pts: int, data: bytes, now: float) -> None:
         """Take an Opus packet, `pts` in ticks of 90 kHz, and send it to all who listen."""
         self._now = now
-        if pts <= self._sound_pts or not data:
+        if pts <= self._sound_pts or not 0 < len(data) <= MAX_PACKET_PAYLOAD:
             return
         self._sound_pts = pts
         self._switchboard.note_media(pts, now)
