@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from media.error import PeerError
 from webrtc.sdp.description import ABS_SEND_TIME
-from webrtc.sdp.fragment import parse_fragment
+from webrtc.sdp.fragment import parse_fragment, write_fragment
 from webrtc.sdp.reader import parse_answer, parse_offer
-from webrtc.sdp.section import MAX_CHARACTERS, MAX_LINES, MAX_SECTIONS
+from webrtc.sdp.section import MAX_CHARACTERS, MAX_LINES, MAX_SECTIONS, parse_description
+from webrtc.sdp.writer import write_answer
 
-from .offer import PUBLISHERS, VIEWERS, load
+from .offer import PUBLISHERS, RECEIVES, SENDS, VIEWERS, load
 
 ALL = (*VIEWERS, *PUBLISHERS, "chromium-noh264")
 
@@ -218,6 +219,14 @@ def test_broken_offers_are_read_or_refused(name: str, data: st.DataObject) -> No
 
 
 def _parse_all(text: str) -> None:
-    for parse in (parse_offer, parse_answer, parse_fragment):
+    """Read a text as everything that it might be; what is understood can be answered with what is well formed."""
+    with suppress(PeerError):
+        parse_answer(text)
+    for local in (SENDS, RECEIVES):
+        answers = []
         with suppress(PeerError):
-            parse(text)
+            answers.append(write_answer(parse_offer(text), local))
+        with suppress(PeerError):
+            answers.append("v=0\r\n" + write_fragment(parse_fragment(text), local))
+        for answer in answers:
+            parse_description(answer)
