@@ -110,7 +110,7 @@ async def start_s(folder: Path, *, stop: signal.Signals = signal.SIGTERM) -> flo
     """Start the server on what is in a folder, end it, and return the seconds to `/readyz` 200."""
     port = free_port()
     settings = {"HOST": "127.0.0.1", "RTMP_HOST": "127.0.0.1", "PORT": str(port), "RTMP_PORT": "0",
-                "DATA_DIR": str(folder)}  # fmt: skip
+                "WEBRTC_UDP_PORT": "0", "DATA_DIR": str(folder)}  # fmt: skip
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "mediaserver", "serve", env=os.environ | settings, cwd=folder,

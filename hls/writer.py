@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import dropwhile
 from typing import NamedTuple
 
@@ -50,6 +50,8 @@ class VideoWriter(Cursor[VideoTrack]):
         self._introduces_track = False
         self._lead = 0
         self._leads: deque[tuple[int, int]] = deque()
+        self.on_sample: Callable[[Sample], None] | None = None
+        """Called with each sample as it is added, which is before it is part of anything."""
 
     def set_track(self, track: VideoTrack, at: int, lead: int = 0) -> None:
         """Publish with this track from the first segment on that starts at `at` or later.
@@ -84,6 +86,8 @@ class VideoWriter(Cursor[VideoTrack]):
             sample = sample._replace(dts=self._last_dts + 1)
         self._last_dts = sample.dts
         self._samples.append(sample)
+        if self.on_sample is not None:
+            self.on_sample(sample)
 
     def advance(self, frontier: int) -> None:
         """Publish every part that ends at `frontier` or before: all its samples have been added.

@@ -82,11 +82,17 @@ def render(report: Report) -> str:
 
 
 def _examine_ports(settings: Settings, report: Report) -> None:
-    wanted = [("PORT", settings.host, settings.port), ("RTMP_PORT", settings.rtmp_host, settings.rtmp_port)]
+    tcp, udp = socket.SOCK_STREAM, socket.SOCK_DGRAM
+    wanted = [
+        ("PORT", settings.host, settings.port, tcp),
+        ("RTMP_PORT", settings.rtmp_host, settings.rtmp_port, tcp),
+    ]
     if settings.rtmps_port:
-        wanted.append(("RTMPS_PORT", settings.rtmp_host, settings.rtmps_port))
-    for name, host, port in wanted:
-        fault = port_fault(host, port)
+        wanted.append(("RTMPS_PORT", settings.rtmp_host, settings.rtmps_port, tcp))
+    if settings.webrtc_workers:
+        wanted.append(("WEBRTC_UDP_PORT", settings.host, settings.webrtc_udp_port, udp))
+    for name, host, port, kind in wanted:
+        fault = port_fault(host, port, kind)
         report.ports[name] = f"{port or 'any'} {fault or 'free'}"
         if fault:
             report.problems.append(f"{name}: {port} on {host} cannot be used: {fault}")
@@ -99,11 +105,14 @@ def _examine_certificate(settings: Settings, report: Report) -> None:
         report.problems += error.problems
 
 
-def port_fault(host: str, port: int) -> str | None:
+def port_fault(host: str, port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> str | None:
     """Try to listen; say why that does not work, None when it does."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=kind)[0]
         with socket.socket(family, kind, protocol) as listener:
+            if kind == socket.SOCK_DGRAM:
+                listener.bind(address)
+                return None
             # As servers do: a port in TIME_WAIT counts as free.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)

@@ -68,6 +68,16 @@ class Settings(BaseSettings):
     """What that may take on disk, of all broadcasts together."""
     personal_data_days: setting.Days = 0
     """For how long after a stream it is known who watched and wrote; 0: for ever."""
+    webrtc_udp_port: setting.Port = 8189
+    """Of the first WebRTC process; the others have the next ones."""
+    webrtc_workers: setting.SmallCount = 1
+    """0: no WebRTC."""
+    webrtc_public_ips: setting.IpAddresses = ()
+    """Empty: the addresses of this machine."""
+    webrtc_ice_servers: setting.IceServers = ()
+    """STUN and TURN servers that clients are told of."""
+    webrtc_turn_secret: setting.Secret = SecretStr("")
+    """Shared with the TURN servers; users and passwords are made of it."""
     metrics_token: setting.Secret = SecretStr("")
     """Empty: anybody may read `/metrics`."""
     log_format: setting.LogFormat = ""
@@ -77,9 +87,6 @@ class Settings(BaseSettings):
     enable_recording: setting.Switch = True
     vod_ladder: setting.VodLadder = "on_demand"
     edge_workers: setting.SmallCount = 0
-    webrtc_udp_port: setting.OtherPort = 8189
-    webrtc_workers: setting.SmallCount = 1
-    webrtc_public_ips: setting.IpAddresses = ()
 
     # Not supported yet, and refused because going on without would surprise: `config_rule.UNSUPPORTED`.
     media_service_grpc_url: str = ""

@@ -14,14 +14,7 @@ UNSUPPORTED: dict[str, str] = {
 }
 """What would change where data goes or who is let in: to ignore it would be dangerous."""
 
-WITHOUT_EFFECT = (
-    "enable_recording",
-    "vod_ladder",
-    "edge_workers",
-    "webrtc_udp_port",
-    "webrtc_workers",
-    "webrtc_public_ips",
-)
+WITHOUT_EFFECT = ("enable_recording", "vod_ladder", "edge_workers")
 """What only asks for more than there is: the start says so and goes on."""
 
 SHORT_SECRET = 32
@@ -44,6 +37,7 @@ def contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
         )
     yield from _port_contradictions(settings)
     yield from _tls_contradictions(settings)
+    yield from _webrtc_contradictions(settings)
 
 
 def _port_contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -66,6 +60,20 @@ def _tls_contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], s
     if settings.rtmps_port and not given:
         needs = "it takes a certificate: TLS_CERT_FILE and TLS_KEY_FILE"
         yield ("rtmps_port", *names), f"RTMPS_PORT: '{settings.rtmps_port}' is not accepted; {needs}"
+
+
+def _webrtc_contradictions(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    last = settings.webrtc_udp_port + settings.webrtc_workers - 1
+    if settings.webrtc_udp_port and last > 65_535:
+        needs = f"{settings.webrtc_workers} processes need ports up to {last}"
+        yield (
+            ("webrtc_udp_port", "webrtc_workers"),
+            f"WEBRTC_UDP_PORT: '{settings.webrtc_udp_port}' is not accepted; {needs}",
+        )
+    has_turn = any(url.startswith("turn") for url in settings.webrtc_ice_servers)
+    if has_turn != bool(settings.webrtc_turn_secret.get_secret_value()):
+        names = ("webrtc_ice_servers", "webrtc_turn_secret")
+        yield names, "WEBRTC_TURN_SECRET belongs to TURN servers in WEBRTC_ICE_SERVERS, and they need it"
 
 
 def remarks(settings: Settings) -> list[str]:

@@ -20,11 +20,12 @@ from hls import description as hls_description
 from hls import http as hls_http
 from hls.hot import HotDelivery
 from hls.rendered import RenderedPlaylists
-from mediaserver import metrics, pages
+from mediaserver import metrics, pages, rtc
 from mediaserver.config import Settings
 from mediaserver.hot_server import HotRunner
 from mediaserver.live.stage import Stage
 from rtmp.server import RtmpServer
+from webrtc.plane import WebRtcPlane
 
 
 def make_runner(
@@ -33,6 +34,8 @@ def make_runner(
     control: ControlPlane,
     playback: PlaybackSigner,
     rtmp: RtmpServer,
+    *,
+    webrtc: WebRtcPlane,
     **options: Any,
 ) -> web.AppRunner:
     """Join the rooms' routes, and the short way for HLS.
@@ -43,11 +46,14 @@ def make_runner(
         control: the services behind the API.
         playback: signs the addresses of private streams.
         rtmp: the listener, for what is told to encoders.
+        webrtc: has the sessions of viewers and publishers.
         options: of `aiohttp.web.AppRunner`.
     """
     rendered = RenderedPlaylists(stage.config)
     hot = HotDelivery(stage, stage.config, rendered)
-    application = _make_application(settings, stage, control, playback, rtmp, rendered=rendered, hot=hot)
+    application = _make_application(
+        settings, stage, control, playback, rtmp, webrtc=webrtc, rendered=rendered, hot=hot
+    )
 
     def is_allowed(host: str, local: object) -> bool:
         name = name_in(host)
@@ -65,6 +71,7 @@ def _make_application(
     playback: PlaybackSigner,
     rtmp: RtmpServer,
     *,
+    webrtc: WebRtcPlane,
     rendered: RenderedPlaylists,
     hot: HotDelivery,
 ) -> web.Application:
@@ -89,7 +96,7 @@ def _make_application(
             addresses,
             checks=checks,
             version=version("mediaserver"),
-            extra_paths=hls_description.paths() | metrics.paths(),
+            extra_paths=hls_description.paths() | rtc.paths() | metrics.paths(),
         )
     )
     application.add_routes(auth_http.routes(stage, stage.previews))
@@ -97,8 +104,16 @@ def _make_application(
     application.add_routes(picture_http.routes(stage, stage.config))
     application.add_routes(dash_http.routes(stage, stage.config))
     application.add_routes(hls_http.routes(stage, stage.config, rendered))
+    application.add_routes(rtc.routes(settings, webrtc, stage, control))
     application.add_routes(
-        metrics.routes(stage, settings.metrics_token, hot.answered, control.hub.traffic, control.bus)
+        metrics.routes(
+            stage,
+            settings.metrics_token,
+            answered=hot.answered,
+            sockets=control.hub.traffic,
+            bus=control.bus,
+            webrtc=webrtc,
+        )
     )
     application.add_routes(pages.routes())
 

@@ -7,6 +7,7 @@ Labels are streams on the air and their rungs, nothing that was; so their number
 from __future__ import annotations
 
 import hmac
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from control_api.problem import problem_response
 from control_api.realtime.bus import Bus
 from control_api.realtime.traffic import Traffic
 from mediaserver.live.stage import Stage
+from webrtc.plane import WebRtcPlane
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -29,7 +31,13 @@ Sample = tuple[Mapping[str, str], float]
 
 
 def routes(
-    stage: Stage, token: SecretStr, answered: Mapping[str, int], sockets: Traffic, bus: Bus
+    stage: Stage,
+    token: SecretStr,
+    *,
+    answered: Mapping[str, int],
+    sockets: Traffic,
+    bus: Bus,
+    webrtc: WebRtcPlane,
 ) -> list[web.RouteDef]:
     """Make the route.
 
@@ -39,6 +47,7 @@ def routes(
         answered: requests for HLS by what they asked for, as far as they took the short way.
         sockets: what is counted of WebSockets.
         bus: to the other nodes.
+        webrtc: has the sessions of viewers and publishers.
     """
 
     async def answer(request: web.Request) -> web.Response:
@@ -46,7 +55,7 @@ def routes(
             headers = {"WWW-Authenticate": 'Bearer realm="metrics"'}
             return problem_response(401, "no_token", "The metrics take METRICS_TOKEN.", headers=headers)
         return web.Response(
-            body=render(stage, answered, sockets, bus).encode(),
+            body=render(stage, answered, sockets, bus, webrtc).encode(),
             headers=NO_STORE | {"Content-Type": CONTENT_TYPE},
         )
 
@@ -68,9 +77,36 @@ def paths() -> dict[str, dict[str, Any]]:
     }
 
 
-def render(stage: Stage, answered: Mapping[str, int], sockets: Traffic, bus: Bus) -> str:
+def render(stage: Stage, answered: Mapping[str, int], sockets: Traffic, bus: Bus, webrtc: WebRtcPlane) -> str:
     """Write everything that is known now."""
-    return "".join([*_lines(stage), *_delivery(stage, answered), *_sockets(sockets), *_bus(bus)])
+    parts = (
+        _lines(stage), _delivery(stage, answered), _sockets(sockets), _bus(bus), _webrtc(webrtc)
+    )  # fmt: skip
+    return "".join(line for part in parts for line in part)
+
+
+def _webrtc(webrtc: WebRtcPlane) -> Iterator[str]:
+    rungs = Counter(webrtc.gateway.viewers_by_rung())
+    yield from _family(
+        "webrtc_viewers",
+        "Viewers that get a rung over WebRTC.",
+        [({"stream": stream_id, "rung": rung}, float(count)) for (stream_id, rung), count in rungs.items()],
+    )
+    yield from _family(
+        "webrtc_publishers", "Who publishes over WHIP now.", [({}, float(webrtc.publishers.count))]
+    )
+    yield from _family(
+        "webrtc_worker_restarts_total",
+        "WebRTC processes that had to be replaced.",
+        [({}, float(sum(worker.restarts for worker in webrtc.workers)))],
+        kind="counter",
+    )
+    yield from _family(
+        "webrtc_events_total",
+        "What WebRTC processes have counted since they began, by name.",
+        [({"event": name}, float(count)) for name, count in sorted(webrtc.counters().items())],
+        kind="counter",
+    )
 
 
 def _bus(bus: Bus) -> Iterator[str]:
@@ -128,7 +164,7 @@ def _lines(stage: Stage) -> Iterator[str]:
     states = [
         ({"stream": stream_id, "rung": state.name}, state)
         for stream_id, one in broadcasts
-        for state in one.rungs.states()
+        for state in one.rungs.states
     ]
     yield from _family(
         "rewind_available_seconds",

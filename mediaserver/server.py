@@ -30,6 +30,7 @@ from mediaserver.live.checkpoint import CheckpointStore
 from mediaserver.live.session import Graces
 from mediaserver.live.stage import Stage
 from mediaserver.place import Places
+from mediaserver.rtc import open_webrtc
 from mediaserver.secret import access_secret
 from rtmp.server import RtmpServer, TlsPort
 from transcode.encoder_search import find_hardware
@@ -97,12 +98,14 @@ async def serve(settings: Settings, *, demo: bool = False) -> None:
         rtmp = _make_rtmp(settings, stage, certificate)
         control = await stack.enter_async_context(open_control_plane(settings, secret, stage))
         stage.report_viewers(control.attendance.viewers)
+        webrtc = await stack.enter_async_context(open_webrtc(settings, stage))
         runner = make_runner(
             settings,
             stage,
             control,
             playback,
             rtmp,
+            webrtc=webrtc,
             access_log=None,
             shutdown_timeout=HTTP_DRAIN_S,
             keepalive_timeout=HTTP_IDLE_S,

@@ -108,6 +108,7 @@ _HOST = Field(pattern=r"^[A-Za-z0-9.:_-]+(%\w+)?$", max_length=253)
 _HOST_NAME = Field(
     pattern=r"^(\*|(\*\.)?[A-Za-z0-9_-][A-Za-z0-9._-]*|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$"
 )
+_ICE_SERVER = r"^(stuns?:[\w.:\[\]-]+|turns?:[\w.:\[\]-]+(\?transport=(udp|tcp))?)$"
 _LIST = (NoDecode, BeforeValidator(_words))
 _DAY = Field(ge=0, le=86_400)
 
@@ -117,7 +118,6 @@ PortOrOff = Annotated[
     BeforeValidator(_off),
     Accepts("off or a port from 0 to 65535; 0 is any free one"),
 ]
-OtherPort = Annotated[int, Field(ge=1, le=65_535), Accepts("a port from 1 to 65535")]
 Host = Annotated[str, _HOST, Accepts("an IP address or a host name of this machine")]
 HostName = Annotated[str, _HOST_NAME]
 HostNames = Annotated[
@@ -127,6 +127,11 @@ HostNames = Annotated[
 ]
 IpAddresses = Annotated[
     tuple[str, ...], *_LIST, AfterValidator(_ip_addresses), Accepts("IP addresses, separated by commas")
+]
+IceServers = Annotated[
+    tuple[Annotated[str, Field(pattern=_ICE_SERVER, max_length=300)], ...],
+    *_LIST,
+    Accepts("addresses such as stun:stun.example.org:3478 or turn:turn.example.org:3478?transport=udp"),
 ]
 RtmpAddress = Annotated[
     str,

@@ -20,6 +20,7 @@ def test_rooms_import_only_what_they_may() -> None:
 
 def test_pure_modules_know_no_sockets_and_no_loop() -> None:
     shells = {
+        "media/child.py",
         "media/ending.py",
         "rtmp/channel.py",
         "rtmp/peer.py",
@@ -48,6 +49,7 @@ def test_pure_modules_know_no_sockets_and_no_loop() -> None:
         "transcode/supervisor.py",
         "transcode/worker.py",
         "webrtc/gateway.py",
+        "webrtc/link.py",
         "webrtc/supervisor.py",
         "webrtc/transport/udp.py",
         "webrtc/whep.py",

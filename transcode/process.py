@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import Protocol, cast
 
 import structlog
 
+from media.child import start_child, stop_child
 from media.error import TranscodeError
 from transcode.message import Failed, Message, Ping, Ready
 from transcode.wire import MessageReader, serialize
@@ -29,10 +27,6 @@ it is one late tick, and not the worker's silence."""
 ECHO_TIMEOUT_S = 1.0
 """An idle worker answers within a millisecond, on a machine that is overloaded a hundred times that."""
 
-STOP_TIMEOUT_S = 1.0
-"""Between closing the socket, SIGTERM and SIGKILL."""
-
-# A worker parses hostile media in C: it gets what it needs to start and none of the server's secrets.
 # Pictures of 0.1 to 12 MB come and go 25 times a second: glibc must neither map each one anew (2 % of the CPU) nor
 # keep an arena for every thread.
 _ALLOCATOR = {
@@ -43,9 +37,6 @@ _ALLOCATOR = {
 
 WORKER_MODULE = "transcode.worker"
 """What a process runs."""
-
-_ROOT = str(Path(__file__).resolve().parent.parent)
-_ENVIRONMENT = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 
 class Receiver(Protocol):
@@ -85,7 +76,7 @@ class WorkerProcess(asyncio.Protocol):
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                process = await _execute(theirs.fileno())
+                process = await start_child(WORKER_MODULE, theirs.fileno(), _ALLOCATOR)
         except BaseException as error:
             ours.close()
             if isinstance(error, OSError):
@@ -150,13 +141,7 @@ class WorkerProcess(asyncio.Protocol):
         """End the process: it ends by itself when its socket closes; if not, SIGTERM, then SIGKILL."""
         self._close()
         assert self._process is not None  # noqa: S101 - as in `pid`
-        for end in (self._process.terminate, self._process.kill):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT_S)
-                return
-            with suppress(ProcessLookupError):
-                end()
-        await self._process.wait()
+        await stop_child(self._process)
 
     async def kill(self) -> None:
         """End the process at once; a stopped or hung one hears nothing else."""
@@ -240,22 +225,3 @@ class WorkerProcess(asyncio.Protocol):
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-
-
-async def _execute(fd: int) -> asyncio.subprocess.Process:
-    # -P: a file called `media.py` in the current folder must not stand in for ours.
-    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    path = [_ROOT, os.environ.get("PYTHONPATH", "")]
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        WORKER_MODULE,
-        str(fd),
-        pass_fds=(fd,),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        env=environment | {"PYTHONPATH": os.pathsep.join(filter(None, path))} | _ALLOCATOR,
-        # Ctrl-C reaches the server alone, which ends its workers when their last frames are there.
-        start_new_session=True,
-    )

@@ -73,13 +73,6 @@ class Source(Protocol):
 class Broadcasts(Protocol):
     """Where sources are found."""
 
-    def check(self, stream_id: str, token: str | None) -> None:
-        """Let somebody see a stream's media: everybody where it is public, who has a playback token where not.
-
-        Raises:
-            StreamError: `not_found`, which says nothing about streams that the viewer may not know of.
-        """
-
     def find_source(self, stream_id: str) -> Source | None:
         """Find a broadcast that is on the air and has media; None when there is none now."""
 
@@ -92,14 +85,26 @@ class Presence(Protocol):
 
 
 class Audience(Protocol):
-    """Counts viewers."""
+    """Lets viewers in, and counts them."""
 
-    async def attend(self, stream_id: str, token: str | None) -> Presence:
-        """Count a viewer as present until what this returns is closed.
+    async def authorize(self, stream_id: str, token: str | None) -> None:
+        """Let somebody watch who may.
 
         Args:
-            stream_id: that passed `Broadcasts.check`.
+            stream_id: of the stream.
             token: playback token or access token; None for somebody unknown.
+
+        Raises:
+            StreamError: `not_found`, which says nothing about streams that the viewer may not know of;
+                `unauthorized`: the token is not good.
+            CapacityError: that cannot be known at the moment.
+        """
+
+    async def attend(self, stream_id: str, token: str | None) -> Presence:
+        """Count somebody who watches as present until what this returns is closed.
+
+        Raises:
+            StreamError, CapacityError: as `authorize`.
         """
 
 
@@ -125,6 +130,13 @@ class Kick(Protocol):
 
 class PublishGate(Protocol):
     """Says who may publish over WHIP."""
+
+    async def authorize(self, stream_key: str) -> None:
+        """Find out whether somebody with this key may publish; changes nothing.
+
+        Raises:
+            StreamError: `detail` is what the publisher gets to see.
+        """
 
     async def publish(self, stream_key: str, peer: str, encoder: str, kick: Kick) -> Publication:
         """Let a publisher in.

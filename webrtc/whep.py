@@ -47,8 +47,8 @@ def routes(
 
     Args:
         gateway: makes sessions.
-        broadcasts: says who may see what, and what is on the air.
-        audience: counts viewers.
+        broadcasts: says what is on the air.
+        audience: lets viewers in and counts them.
         ice_servers: tells the STUN and TURN servers for one viewer, with credentials that are fresh.
         clock: seconds that never step back.
     """

@@ -83,14 +83,14 @@ class Endpoint:
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """Answer GET with nothing, where the viewer may watch."""
-        self._broadcasts.check(request.match_info["stream_id"], _token(request))
+        await self._audience.authorize(request.match_info["stream_id"], _token(request))
         return empty()
 
     async def offer(self, request: web.Request) -> web.StreamResponse:
         """Take an offer and make a session of it."""
         self._count(request)
         stream_id, token = request.match_info["stream_id"], _token(request)
-        self._broadcasts.check(stream_id, token)
+        await self._audience.authorize(stream_id, token)
         text = await read_text(request, SDP_TYPE)
         offer = parse_offer(text)
         if self._broadcasts.find_source(stream_id) is None:

@@ -126,6 +126,23 @@ class ViewerService:
         """
         stream = await self._service.visible(stream_id, identity)
         viewer_id, key = self._ids.joining(identity, viewer_id)
+        return await self._attend(stream, viewer_id, key)
+
+    async def attend_media(self, stream_id: str, viewer_id: str | None) -> Attending:
+        """Let somebody watch over a connection of media, who has been let in to it; present as with `attend`.
+
+        Args:
+            stream_id: of the stream.
+            viewer_id: that the playback token names; None for somebody without one.
+
+        Raises:
+            StreamError: `not_found`.
+        """
+        stream = await self._service.get(stream_id)
+        viewer_id = viewer_id or self._ids.new()
+        return await self._attend(stream, viewer_id, self._ids.key_of(viewer_id))
+
+    async def _attend(self, stream: Stream, viewer_id: str, key: str) -> Attending:
         attending = self._sockets.open(stream, key)
         try:
             if stream.status is Status.LIVE:

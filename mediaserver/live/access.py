@@ -94,6 +94,21 @@ class AccessRules:
         if holder.viewer_id != rule.owner_id and not holder.is_admin:
             raise _not_found(token)
 
+    def viewer_of(self, stream_id: str, token: str | None) -> str | None:
+        """Let somebody pass as `check` does, and say who it is: None for somebody without a token that is good.
+
+        Raises:
+            StreamError: as `check`.
+        """
+        self.check(stream_id, token)
+        if token is None:
+            return None
+        rule = self._rules[stream_id]
+        try:
+            return self._playback.verify(stream_id, rule.salt, token, self._wall_clock())
+        except StreamError:
+            return None  # of yesterday, for a public stream
+
     def is_upcoming(self, stream_id: str) -> bool:
         """Tell whether a stream may still go live for the first time."""
         rule = self._rules.get(stream_id)

@@ -60,6 +60,10 @@ class Bridge:
         if not self._is_done:
             self._transcoder.send(packet)
 
+    def force_keyframe(self, name: str, pts: int) -> None:
+        """Start an IDR on a rung at `pts`, or as soon behind as may be."""
+        self._transcoder.force_keyframe(pts, name)
+
     def close_segment(self, at: int) -> None:
         """Learn where the segment ends; called before the frame there is sent."""
         if self.end is None:

@@ -67,6 +67,13 @@ class Bridges:
         for bridge in set(self._bridges.values()):
             bridge.close_segment(at)
 
+    def force_keyframe(self, name: str, pts: int) -> bool:
+        """Start an IDR at `pts`, or as soon behind as may be, on a rung; False when it is on no bridge."""
+        bridge = self._bridges.get(name)
+        if bridge is not None:
+            bridge.force_keyframe(name, pts)
+        return bridge is not None
+
     def hold(self, packet: Packet, name: str) -> None:
         """Keep a frame behind a bridge until the bridge is done."""
         self._held.setdefault(name, []).append(packet)

@@ -57,7 +57,7 @@ def _renditions(broadcast: Broadcast) -> Mapping[str, object]:
     transcode |= {"cost": _cost(stats)}
     return {
         "transcode": transcode | {"encoders_failed": list(stats.encoders_failed)},
-        "rungs": [state._asdict() for state in broadcast.rungs.states()],
+        "rungs": [state._asdict() for state in broadcast.rungs.states],
         "on_slate": broadcast.is_on_slate,
         "rewind": {
             "available_s": round(broadcast.output.rewind_s, 3),

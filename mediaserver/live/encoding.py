@@ -140,6 +140,11 @@ class Encoding:
         else:
             self._transcoder.deactivate_audio("aac")
 
+    def force_keyframe(self, name: str, pts: int) -> None:
+        """Make the first frame of a rung with this pts or more an IDR that has not been encoded yet, if it is made."""
+        if not self._bridges.force_keyframe(name, pts) and name in self._specs:
+            self._transcoder.force_keyframe(pts, name)
+
     def cut(self, at: int) -> None:
         """Start an IDR on all rungs at `at`, where a segment begins; called before its frame comes."""
         self._recent.begin_segment(at)

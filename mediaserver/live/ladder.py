@@ -48,6 +48,7 @@ class Ladder:
         encoding: the encoders.
         renderer: makes what has passed; None: every rung is encoded all the time.
         admit: asked before a rung wakes, whether the machine can carry it.
+        on_change: called when a rung has begun or stopped to be made.
         clock: seconds, never stepping back.
     """
 
@@ -60,6 +61,7 @@ class Ladder:
         renderer: SegmentRenderer | None,
         *,
         admit: Callable[[RungSpec], bool] = lambda _: True,
+        on_change: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = log.bind(stream_id=stream_id)
@@ -74,6 +76,7 @@ class Ladder:
             self._promises = Promises(stream_id, output, declared, renderer, self._on_made)
             self._introduction = Introduction(stream_id, renderer, self._unknown, self._on_known)
         self._admit = admit
+        self._on_change = on_change
         self._clock = clock
         self._rungs: dict[str, LadderRung] = {}
         self._carried: set[str] = set()  # the rungs that this run fills by encoders
@@ -108,7 +111,7 @@ class Ladder:
         for name in self._carried.intersection(names):
             self._rungs[name].phase = Phase.DORMANT
             self._rungs[name].awaited.clear()
-            self._output.set_state(name, VariantState.ACTIVE)
+            self._set_state(name, VariantState.ACTIVE)
         self._carried.difference_update(names)
 
     def cut(self, at: int) -> None:
@@ -164,6 +167,15 @@ class Ladder:
             self._wake(rung)
         self._promises.request(rung, msn, is_carried=name in self._carried)
 
+    def watch(self, name: str, viewers: int) -> None:
+        """Take note that so many viewers get a rung as it is made, from now on; again every few seconds."""
+        rung = self._rungs.get(name)
+        if rung is None or self._renderer is None:
+            return
+        self.demand.note_viewers(name, viewers, self._clock())
+        if viewers:
+            self._wake(rung)
+
     # What the machine can carry.
 
     def asked(self) -> list[AskedRung]:
@@ -199,6 +211,10 @@ class Ladder:
         rung.spec = replace(rung.spec, preset=preset)
 
     # Within.
+
+    def _set_state(self, name: str, state: VariantState) -> None:
+        self._output.set_state(name, state)
+        self._on_change()
 
     def _settle(self, rung: LadderRung) -> None:
         if self._promises is not None:
@@ -246,14 +262,14 @@ class Ladder:
             rung.phase = Phase.WAITING
             writer.promise(self._timeline.frontier)
         self._log.info("quality is asked for", rung=name, begins=rung.phase is Phase.AWAKE)
-        self._output.set_state(name, VariantState.ACTIVE)
+        self._set_state(name, VariantState.ACTIVE)
 
     def _wake_at(self, rung: LadderRung, at: int) -> None:
         if rung.phase not in (Phase.AWAKE, Phase.STOPPING):
             rung.awake_from = at
         self._encoding.encode(rung.spec, at)
         rung.phase = Phase.AWAKE
-        self._output.set_state(rung.name, VariantState.ACTIVE)
+        self._set_state(rung.name, VariantState.ACTIVE)
 
     def _stop(self, rung: LadderRung, at: int) -> None:
         if rung.name in self._encoding.names:
@@ -280,7 +296,7 @@ class Ladder:
             # Nobody will make what has been promised of the open segment: that becomes a gap as well.
             self._declared.writers[name].resume(segment.msn)
         rung.phase = Phase.SHED if rung.is_shed else Phase.DORMANT
-        self._output.set_state(name, VariantState.SHED if rung.is_shed else VariantState.DORMANT)
+        self._set_state(name, VariantState.SHED if rung.is_shed else VariantState.DORMANT)
         self._learn()
         self._fill(rung, self._timeline.frontier)
         self._settle(rung)
@@ -306,6 +322,8 @@ class Ladder:
         rung.track = track
         self._fill(rung, self._timeline.frontier)
         self._settle(rung)
+        if self.demand.has_viewers(rung.name, self._clock()):
+            self._wake(rung)
 
     def _learn(self) -> None:
         if self._introduction is not None:

@@ -6,13 +6,12 @@ What fills a rung is decided anew for each run of the source (`plan`); the rungs
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import NamedTuple
 
 import structlog
 
 from hls.output import HlsOutput
 from hls.writer import VideoWriter
-from media.packet import AudioTrack, Packet, VideoTrack
+from media.packet import AudioTrack, Packet
 from transcode.cost import decode_cost, encode_cost
 from transcode.port import TranscoderStats
 from transcode.rung import RungSpec
@@ -24,29 +23,13 @@ from .copied_rungs import CopiedRungs
 from .declaration import Declaration
 from .encoding import Encoding
 from .ladder import Ladder
-from .ladder_rung import Phase
 from .past import SegmentRenderer
 from .plan import Copy, Encode, Feed, Tracks, feed_of, spec_of
+from .relay import Relay
+from .rung_state import RungStates
 from .sound import Sound
 
 log = structlog.get_logger(__name__)
-
-
-class RungState(NamedTuple):
-    """A rung as its streamer sees it."""
-
-    name: str
-    kind: str
-    """What fills it now: `copied`, `encoded`, `slate`; `dormant` when it is made once somebody asks, `shed`
-    when it cannot be made at present, `idle` when nothing fills it."""
-    width: int
-    height: int
-    quality_db: float | None = None
-    """PSNR of luma of its last pictures against what its encoder was given, None when it is not encoded."""
-    preset: str | None = None
-    """How it is encoded, None while it is not."""
-    cost: float | None = None
-    """Cores that its encoder takes, None while unknown."""
 
 
 class Rungs:
@@ -81,7 +64,13 @@ class Rungs:
         )
         self._admit = admit
         self._ladder = Ladder(
-            stream_id, output, self._declared, self._encoding, renderer, admit=self._has_room
+            stream_id,
+            output,
+            self._declared,
+            self._encoding,
+            renderer,
+            admit=self._has_room,
+            on_change=self._on_change,
         )
         self.burden = Burden(
             stream_id,
@@ -92,6 +81,12 @@ class Rungs:
         )
         """The encoders, as the machine's governor sees and steers them."""
         self._copied = CopiedRungs(output.timeline, self._declared, self._encoding)
+        self.states = RungStates(self._declared, self._copied, self._ladder, self._encoding)
+        """Every rung as its streamer sees it, best first."""
+        self.relay = Relay(
+            output.timeline, pool, self._declared, self._encoding, ladder=self._ladder, states=self.states
+        )
+        """What there is for WebRTC."""
         self._tracks = Tracks(None)
 
     @property
@@ -152,28 +147,6 @@ class Rungs:
         """How the encoders are doing."""
         return self._encoding.stats
 
-    def states(self) -> list[RungState]:
-        """Describe every rung, best first."""
-        found = []
-        quality, costs = self.stats.quality, self.stats.costs
-        for name, rendition in self._declared.renditions.items():
-            track: VideoTrack | None = self._declared.writers[name].newest_track
-            width, height = (track.width, track.height) if track else (rendition.width, rendition.height)
-            kind, spec = self._kind(name), self._encoding.spec(name)
-            preset = spec.preset if spec is not None and kind == "encoded" else None
-            cost = round(costs[name], 3) if preset is not None and name in costs else None
-            quality_db = round(quality[name], 1) if kind == "encoded" and name in quality else None
-            found.append(RungState(name, kind, width, height, quality_db, preset, cost))
-        return found
-
-    def _kind(self, name: str) -> str:
-        phase = self._ladder.phase(name)
-        if (kind := self._copied.kind(name)) is not None:
-            return kind
-        if phase in (Phase.DORMANT, Phase.SHED):
-            return str(phase.value)
-        return "encoded" if self.failure is None and phase is not None else "idle"
-
     def slate_specs(self) -> list[RungSpec]:
         """Say how a slate is encoded for each rung: as the rung is, or at the size of what is copied into it."""
         video, rungs = self._tracks.video, self._declared.renditions.values()
@@ -205,6 +178,7 @@ class Rungs:
             else:
                 self._encode_or_leave(name, feed, at)
         self._begin_sound(tracks.audio, at)
+        self.relay.begin(tracks)
 
     def begin_slate(self, slate: Mapping[str, SlateRung], at: int) -> None:
         """Fill every rung with its slate, and the audio with silence, from the segment that starts at `at` on."""
@@ -216,11 +190,13 @@ class Rungs:
             else:
                 self._copied.leave(name)
         self._begin_sound(None, at)
+        self.relay.begin_slate()
 
     def cut(self, at: int) -> None:
         """Start a segment at `at`, so that encoded rungs start with an IDR there; called before its frame comes."""
         self._ladder.cut(at)
         self._encoding.cut(at)
+        self.relay.note_change()
 
     def encode_source(self, at: int) -> None:
         """Go on with copied rungs encoded, from a new segment at `at` on, behind a discontinuity."""
@@ -232,6 +208,7 @@ class Rungs:
         self._pin_reference(feeds)
         for name, feed in feeds.items():
             self._encode_or_leave(name, feed, at)
+        self.relay.note_change()
 
     def receive_video(self, packet: Packet) -> None:
         """Take a packet of the main video, after the timeline has been advanced to it."""
@@ -256,6 +233,7 @@ class Rungs:
             self._encoding.send(packet)
         elif sound is not None:
             sound.receive(packet)
+        self.relay.receive_audio(packet)
         self._advance_sound()
 
     def end_run(self, at: int) -> None:
@@ -265,6 +243,7 @@ class Rungs:
         if self._declared.sound is not None:
             self._declared.sound.end_run(at)
         self._encoding.end_run(at)
+        self.relay.end_run()
 
     async def drain(self) -> None:
         """Wait, not for long, until the worker has delivered the tail of the last run."""
@@ -272,6 +251,7 @@ class Rungs:
 
     async def close(self) -> None:
         """Stop the workers."""
+        await self.relay.close()
         await self._ladder.close()
         await self._encoding.close()
 
@@ -302,6 +282,9 @@ class Rungs:
 
     def _on_stopped(self, name: str) -> None:
         self._ladder.on_stopped(name)
+
+    def _on_change(self) -> None:
+        self.relay.note_change()
 
     def _begin_sound(self, audio: AudioTrack | None, at: int) -> None:
         sound: Sound | None = self._declared.sound

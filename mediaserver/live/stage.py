@@ -7,7 +7,6 @@ of three rooms, joined in one place.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -33,6 +32,7 @@ from .broadcast import Broadcast
 from .burden import Burden
 from .checkpoint import CheckpointStore
 from .description import describe_health, describe_media
+from .ended import EndedOutputs
 from .interlude import MAX_MAKING, Interlude
 from .keyframe_memory import KeyframeMemory
 from .last_error import LastErrors
@@ -41,18 +41,13 @@ from .past import SegmentRenderer
 from .pictures import MAX_BYTES, PictureCache, Pictures
 from .preview import Preview, preview_config
 from .previews import Previews
+from .relay import Relay
 from .rungs import Rungs
 from .session import Graces, Publication, Session
 from .steward import Steward, usable_cores
 from .stored_past import StoredPasts
 
 log = structlog.get_logger(__name__)
-
-ENDED_KEPT = 20
-"""Ended broadcasts whose last playlists can still be fetched: players read the ENDLIST within seconds."""
-
-ENDED_BYTES = 512 << 20
-"""Media that they hold in memory together; the newest one stays in any case."""
 
 
 class Stage:
@@ -102,14 +97,14 @@ class Stage:
         self.steward = Steward(Governor(usable_cores()), self._burdens, lambda: self._load.late_s)
         self._wall_clock = wall_clock
         self._pasts = StoredPasts(archives)
+        self._ended = EndedOutputs(self._on_ended_forgotten)
         if archives is not None:
-            archives.relieve = self._forget_oldest_ended
+            archives.relieve = self._ended.forget_oldest
         self._service: StreamService | None = None
         self._access = AccessRules(playback, wall_clock)
         self.preview_config = preview_config(config)
         self.previews = Previews(self._access, self._preview)
         self._sessions: dict[str, Session] = {}
-        self._ended: OrderedDict[str, HlsOutput] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -167,6 +162,16 @@ class Stage:
                 self._last_errors.note(known, refusal.detail)
             raise
 
+    async def authorize(self, app: str, stream_key: str) -> None:
+        """Find out whether an encoder may publish with its key; changes nothing.
+
+        Raises:
+            StreamError: it may not, with a sentence for it.
+        """
+        if self._service is None:
+            raise StreamError("starting", "The server is starting. Try again in a moment.")
+        await self._service.authorize_publish(app, stream_key)
+
     async def _admit(
         self, service: StreamService, stream_id: str, request: PublishRequest, kick: Callable[[str], None]
     ) -> Publication:
@@ -201,13 +206,13 @@ class Stage:
         if session is None:
             return
         if session.broadcast is not None:
-            self._ended[stream_id] = session.broadcast.output
+            self._ended.add(stream_id, session.broadcast.output)
         else:
             self._access.forget(stream_id)
         try:
             await session.end(reason)
         finally:
-            self._forget_ended()
+            self._ended.forget_surplus()
             await self._checkpoints.forget(stream_id)
 
     # HLS delivery's broadcasts.
@@ -220,12 +225,26 @@ class Stage:
         """
         self._access.check(stream_id, token)
 
+    def viewer_of(self, stream_id: str, token: str | None) -> str | None:
+        """Let somebody pass as `check` does, and say who it is: None for somebody without a token that is good."""
+        return self._access.viewer_of(stream_id, token)
+
     def find(self, stream_id: str) -> HlsOutput | None:
         """Find the HLS side of a broadcast, also for a while after its end."""
         session = self._sessions.get(stream_id)
         if session is None:
             return self._ended.get(stream_id)
         return session.broadcast.output if session.broadcast is not None else None
+
+    # WebRTC's broadcasts.
+
+    def find_source(self, stream_id: str) -> Relay | None:
+        """Find what a broadcast on the air has for WebRTC; None when there is none, or no source of it has come yet."""
+        session = self._sessions.get(stream_id)
+        if session is None or session.broadcast is None or session.is_ended:
+            return None
+        relay = session.broadcast.rungs.relay
+        return relay if relay.has_media else None
 
     # What goes on, for metrics.
 
@@ -251,20 +270,9 @@ class Stage:
     def _is_over(self, stream_id: str) -> bool:
         return stream_id in self._ended or stream_id not in self._access
 
-    def _forget_ended(self) -> None:
-        while len(self._ended) > ENDED_KEPT or (
-            len(self._ended) > 1 and sum(output.size_bytes for output in self._ended.values()) > ENDED_BYTES
-        ):
-            self._forget_oldest_ended()
-
-    def _forget_oldest_ended(self) -> bool:
-        """Forget the broadcast that ended first, also on disk; tell whether there was one."""
-        if not self._ended:
-            return False
-        stream_id, _ = self._ended.popitem(last=False)
+    def _on_ended_forgotten(self, stream_id: str) -> None:
         self._access.forget(stream_id)
         self._pasts.forget(stream_id)
-        return True
 
     def _go_live(self, stream: Stream, *, resumed: bool = False) -> None:
         self._session(stream.id).go_live(lambda: self._make_broadcast(stream), resumed=resumed)

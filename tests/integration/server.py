@@ -162,6 +162,7 @@ async def running_server(
         "RTMP_HOST": "127.0.0.1",
         "PORT": "0",
         "RTMP_PORT": "0",
+        "WEBRTC_UDP_PORT": "0",
         "DATA_DIR": str(data_dir),
         "MIN_FOLLOWERS_TO_STREAM": "0",
     } | env

@@ -189,7 +189,7 @@ async def test_failed_encoders_leave_the_copied_rung(make_scene: MakeScene) -> N
     scene.connect(Source(), 60)
     scene.encoder.is_slow = True
     scene.encoder.sink.on_failed("three crashes")
-    assert [state.kind for state in scene.broadcast.rungs.states()] == ["copied", "idle", "idle"]
+    assert [state.kind for state in scene.broadcast.rungs.states] == ["copied", "idle", "idle"]
     assert not scene.broadcast.rungs.is_encoding
     scene.publish(Source(number=60, _heard=113), 60)
     assert any("three crashes" in words for words in scene.broadcast.warnings)

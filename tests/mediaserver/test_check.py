@@ -19,6 +19,11 @@ from tests.redis_server import RedisServer
 def test_ports() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert port_fault("127.0.0.1", taken.getsockname()[1]) == "Address already in use"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        assert port_fault("127.0.0.1", port, socket.SOCK_DGRAM) == "Address already in use"
+    assert port_fault("127.0.0.1", port, socket.SOCK_DGRAM) is None
     assert port_fault("127.0.0.1", 0) is None
     assert port_fault("192.0.2.1", 0) is not None
 
@@ -30,6 +35,7 @@ def test_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         variables = {
             "PORT": "0",
             "RTMP_PORT": "0",
+            "WEBRTC_UDP_PORT": "0",
             "RTMPS_PORT": port,
             "RTMP_HOST": "127.0.0.1",
             "DATA_DIR": str(tmp_path),

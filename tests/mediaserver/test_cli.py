@@ -96,12 +96,26 @@ def test_a_wrong_configuration(tmp_path: Path, command: str) -> None:
 
 
 def test_check(tmp_path: Path) -> None:
-    good = run(tmp_path, "check", "--json", PORT="0", RTMP_PORT="0", JWT_SECRET="hunter2 and more")
+    good = run(
+        tmp_path,
+        "check",
+        "--json",
+        PORT="0",
+        RTMP_PORT="0",
+        WEBRTC_UDP_PORT="0",
+        JWT_SECRET="hunter2 and more",
+    )
     report = json.loads(good.stdout)
     assert (good.returncode, report["problems"]) == (0, [])
     assert {"libx264", "aac", "libopus"} <= {e["name"] for e in report["encoders"] if e["fault"] is None}
     bad = run(
-        tmp_path, "check", PORT="0", RTMP_PORT="0", DATA_DIR="/proc/nothing", JWT_SECRET="hunter2 and more"
+        tmp_path,
+        "check",
+        PORT="0",
+        RTMP_PORT="0",
+        WEBRTC_UDP_PORT="0",
+        DATA_DIR="/proc/nothing",
+        JWT_SECRET="hunter2 and more",
     )
     assert bad.returncode == 2
     assert "DATA_DIR: /proc/nothing cannot be written" in bad.stdout

@@ -61,7 +61,7 @@ async def test_own_renditions_fill_their_rungs(
     source = Renditions(main, shift_ms=shift_ms, others_first=others_first)
     scene = make_scene()
     connect(scene, source, 200)
-    kinds = {state.name: state.kind for state in scene.broadcast.rungs.states()}
+    kinds = {state.name: state.kind for state in scene.broadcast.rungs.states}
     assert kinds == {
         "720p": "copied", "480p": "encoded", "360p": "copied", "240p": "encoded", "144p": "copied",
     }  # fmt: skip

@@ -75,6 +75,11 @@ def test_defaults(tmp_path: Path) -> None:
         ("ENABLE_RECORDING", "maybe", None),
         ("WEBRTC_PUBLIC_IPS", "203.0.113.7,2001:db8::1", ("203.0.113.7", "2001:db8::1")),
         ("WEBRTC_PUBLIC_IPS", "example.org", None),
+        ("WEBRTC_UDP_PORT", "0", 0),
+        ("WEBRTC_UDP_PORT", "-1", None),
+        ("WEBRTC_ICE_SERVERS", "stun:s.example:3478, stun:[::1]", ("stun:s.example:3478", "stun:[::1]")),
+        ("WEBRTC_ICE_SERVERS", "https://turn.example", None),
+        ("WEBRTC_ICE_SERVERS", "turn:t.example?transport=sctp", None),
     ],
 )
 def test_values(monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: object) -> None:
@@ -96,6 +101,18 @@ def test_a_grace_may_last_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 TLS = {"TLS_CERT_FILE": "/x.pem", "TLS_KEY_FILE": "/y.pem"}
 
 PROBLEMS = [
+    (
+        {"WEBRTC_UDP_PORT": "65530", "WEBRTC_WORKERS": "8"},
+        "WEBRTC_UDP_PORT: '65530' is not accepted; 8 processes need ports up to 65537",
+    ),
+    (
+        {"WEBRTC_ICE_SERVERS": "turn:t.example"},
+        "WEBRTC_TURN_SECRET belongs to TURN servers in WEBRTC_ICE_SERVERS, and they need it",
+    ),
+    (
+        {"WEBRTC_TURN_SECRET": "secret enough", "WEBRTC_ICE_SERVERS": "stun:t.example"},
+        "WEBRTC_TURN_SECRET belongs to TURN servers in WEBRTC_ICE_SERVERS, and they need it",
+    ),
     ({"PORT": "http"}, "PORT: 'http' is not accepted; it takes a port from 0 to 65535; 0 is any free one"),
     ({"PORT": "65536"}, "PORT: '65536' is not accepted"),
     ({"RTMP_SERVER_URL": "stream.example.org"}, "RTMP_SERVER_URL: 'stream.example.org' is not accepted"),

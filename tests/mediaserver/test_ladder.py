@@ -109,7 +109,7 @@ async def test_a_dormant_rung_lists_what_the_timeline_has(make_scene: MakeScene,
         assert not segment.is_gap
         assert scene.output.init("240p", segment.generation)
     assert kitchen.jobs == []
-    states = {state.name: state.kind for state in scene.broadcast.rungs.states()}
+    states = {state.name: state.kind for state in scene.broadcast.rungs.states}
     assert states == {"360p": "copied", "240p": "dormant", "144p": "dormant"}
 
 

@@ -212,7 +212,7 @@ async def test_renditions_without_an_announcement_make_no_break_after_a_preview(
         publication.receive(packet)
         if packet.is_video:
             publication.receive(replace(packet, track=sized(640, 360), track_id=1))
-    assert {state.name: state.kind for state in room.scene.broadcast.rungs.states()}["360p"] == "copied"
+    assert {state.name: state.kind for state in room.scene.broadcast.rungs.states}["360p"] == "copied"
     assert room.scene.discontinuities("720p") == []
 
 

@@ -45,7 +45,7 @@ async def test_slate_is_a_run_of_its_own_on_every_rung(make_scene: MakeScene) ->
     lose(scene, 5)
     assert scene.is_on_slate()
     assert not scene.broadcast.has_media
-    assert {state.kind for state in scene.broadcast.rungs.states()} == {"slate"}
+    assert {state.kind for state in scene.broadcast.rungs.states} == {"slate"}
     scene.connect(Source(origin=0), 60)
     assert not scene.is_on_slate()
     await scene.broadcast.finish()

@@ -18,7 +18,7 @@ from control_api.stream.record import Status, Stream
 from control_api.stream.service import StreamService
 from hls.config import HlsConfig
 from media.error import StreamError
-from mediaserver.live import stage as stage_module
+from mediaserver.live import ended as ended_module
 from mediaserver.live.checkpoint import CheckpointStore
 from mediaserver.live.preview import NO_ENCODER, NO_KEYFRAME
 from mediaserver.live.session import Graces, Publication
@@ -173,7 +173,7 @@ async def test_encoders_that_take_turns_are_told_to_the_owner(house: House) -> N
 
 
 async def test_ended_stream_can_be_read_for_a_while(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage_module, "ENDED_KEPT", 3)
+    monkeypatch.setattr(ended_module, "ENDED_KEPT", 3)
     streams = []
     for _ in range(5):
         stream = await house.create()
@@ -199,7 +199,7 @@ async def test_ended_stream_can_be_read_for_a_while(house: House, monkeypatch: p
 async def test_ended_streams_hold_so_much_memory_and_no_more(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage_module, "ENDED_BYTES", 1)
+    monkeypatch.setattr(ended_module, "ENDED_BYTES", 1)
     streams = []
     for _ in range(3):
         streams.append(await house.create())
@@ -215,7 +215,7 @@ async def test_cancelled_stream_leaves_nothing(house: House) -> None:
     await house.service.cancel(stream.id)
     assert house.kicked == ["the stream has ended: cancelled"]
     assert house.stage._sessions == {}
-    assert house.stage._ended == {}
+    assert not house.stage._ended
     assert len(house.stage._access) == 0
     with pytest.raises(StreamError):
         house.stage.check(stream.id, None)

@@ -155,7 +155,7 @@ async def test_what_a_broadcast_reports(
         measured = burden.load()
         assert measured is not None
         assert measured.lag_s == lag_s, "a worker that starts is not a machine that is too slow"
-    state = next(state for state in scene.broadcast.rungs.states() if state.name == "240p")
+    state = next(state for state in scene.broadcast.rungs.states if state.name == "240p")
     assert (state.kind, state.preset, state.cost) == ("encoded", "superfast", 0.04)
 
 

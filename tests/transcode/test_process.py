@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from media import child
 from media.error import LocalStateError, TranscodeError
-from transcode import process
 from transcode.message import Activate, ActivateAudio, Frames, Message, SetTrack
 from transcode.pool import WorkerPool
 from transcode.process import WorkerProcess
@@ -54,7 +54,7 @@ async def test_it_ends_by_itself_when_its_socket_closes(monkeypatch: pytest.Monk
     for message in messages(video(50)):
         worker.send(message)
     pid = worker.pid
-    monkeypatch.setattr(process, "STOP_TIMEOUT_S", 15.0)
+    monkeypatch.setattr(child, "STOP_TIMEOUT_S", 15.0)
     await worker.stop()
     assert worker._process is not None
     assert worker._process.returncode == 0, "it had to be told by a signal"
@@ -62,7 +62,7 @@ async def test_it_ends_by_itself_when_its_socket_closes(monkeypatch: pytest.Monk
 
 
 async def test_a_stopped_one_is_killed_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "STOP_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(child, "STOP_TIMEOUT_S", 0.1)
     worker = await WorkerProcess.spawn()
     os.kill(worker.pid, signal.SIGSTOP)
     await worker.stop()

@@ -392,6 +392,21 @@ async def test_waiting_for_a_stream_that_another_node_starts(node: Node, databas
     assert node.viewers.figures(stream) == Figures(1, 1, 1)
 
 
+async def test_a_connection_of_media_is_presence_of_whom_its_token_names(node: Node) -> None:
+    stream = await node.live(is_private=True)
+    page = await node.viewers.attend(stream.id, OWNER, None)
+    alice = await node.viewers.attend_media(stream.id, "alice")
+    guest = await node.viewers.attend_media(stream.id, None)
+    same = await node.viewers.attend_media(stream.id, guest.admission.viewer_id)
+    assert alice.admission.viewer_id == "alice"
+    assert same.admission.figures == Figures(2, 2, 2)
+    for attending in (alice, guest, same, page):
+        attending.close(has_left=True)
+    assert node.viewers.figures(stream) == Figures(0, 2, 2)
+    with pytest.raises(StreamError, match="no such stream"):
+        await node.viewers.attend_media("no-such-stream", None)
+
+
 async def test_private_streams_are_attended_by_those_who_may_see_them(node: Node) -> None:
     stream = await node.live(is_private=True)
     with pytest.raises(StreamError, match="no such stream"):
