@@ -204,6 +204,23 @@ async def test_a_session_that_ended_by_itself_is_gone(
     await problem(await client.get(session), 404, "not_found")
 
 
+async def test_who_cannot_be_counted_gets_no_session(
+    client: Client, house: House, gateway: MemoryGateway
+) -> None:
+    house.is_closing = True
+    await problem(await watch(client), 503, "overloaded")
+    assert not gateway.sessions
+
+
+async def test_a_session_that_ends_at_once_leaves_nobody_present(
+    client: Client, house: House, gateway: MemoryGateway
+) -> None:
+    house.on_attend = lambda: gateway.lose(next(iter(gateway.sessions)))
+    response = await watch(client)
+    assert not house.present
+    await problem(await client.get(response.headers["Location"]), 404, "not_found")
+
+
 @pytest.mark.parametrize("tag", ['"ice0"', "*", '"*"', '"other", "ice0"'])
 async def test_candidates_are_taken(client: Client, tag: str) -> None:
     session = (await watch(client)).headers["Location"]

@@ -43,9 +43,13 @@ class House:
     """Knows the streams `live`, `created` and `private` (with the token `secret`)."""
 
     is_live: bool = True
+    is_closing: bool = False
+    """Whether nobody is let in any more who has passed the door."""
+    on_attend: Callable[[], None] = lambda: None
+    """Called while a viewer is being counted."""
     present: list[str | None] = field(default_factory=list)
 
-    def check(self, stream_id: str, token: str | None) -> None:
+    async def authorize(self, stream_id: str, token: str | None) -> None:
         if stream_id == "members":
             raise StreamError("unauthorized", "sign in to watch this")
         if stream_id not in ("live", "created", "private") or (stream_id == "private" and token != "secret"):
@@ -55,6 +59,9 @@ class House:
         return SilentSource() if self.is_live and stream_id != "created" else None
 
     async def attend(self, stream_id: str, token: str | None) -> HousePresence:
+        if self.is_closing:
+            raise CapacityError("nobody can be counted now")
+        self.on_attend()
         self.present.append(token)
         return HousePresence(self, token)
 
