@@ -41,9 +41,14 @@ class WebRtcPlane:
         for worker in self.workers:
             worker.start()
 
+    def hang_up(self) -> None:
+        """End all sessions."""
+        self.publishers.close()
+        self.gateway.close()
+
     async def close(self) -> None:
         """End the processes, and with them all sessions."""
-        self.publishers.close()
+        self.hang_up()
         await asyncio.gather(*(worker.close() for worker in self.workers))
 
     def counters(self) -> Mapping[str, int]:
