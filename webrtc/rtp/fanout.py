@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from webrtc.rtp.burst import Batch
 from webrtc.rtp.line import Line, Path, Protection
+from webrtc.rtp.native_fanout import NativeFanOut, NativeSocket
 from webrtc.rtp.python_fanout import PythonFanOut
-
-
-class DatagramSocket(Protocol):
-    """A UDP socket that does not block."""
-
-    def fileno(self) -> int:
-        """Return its descriptor."""
-
-    def sendmsg(self, buffers: Any, ancillary: Any, flags: int, address: Any, /) -> int:
-        """Send a datagram."""
 
 
 class FanOut(Protocol):
     """Sends through one UDP socket. Nothing here raises: what a peer's route makes of a packet is no reason to stop."""
+
+    is_native: bool
+    """Whether the inner loop runs in C."""
 
     def send(self, batches: Sequence[Batch], lines: Sequence[Line]) -> list[Line]:
         """Send batches of one variant to all `lines`, in this order on each.
@@ -37,6 +33,13 @@ class FanOut(Protocol):
         """Protect and send RTCP packets; False when the kernel refused them."""
 
 
-def make_fanout(sock: DatagramSocket) -> FanOut:
-    """Return the fastest way there is here."""
+def make_fanout(sock: NativeSocket) -> FanOut:
+    """Return the native fan-out where it has been built and `MEDIASERVER_NATIVE` is not 0, else the one in Python.
+
+    Args:
+        sock: UDP socket that does not block.
+    """
+    if os.environ.get("MEDIASERVER_NATIVE", "1") != "0":
+        with contextlib.suppress(OSError):
+            return NativeFanOut(sock)
     return PythonFanOut(sock)

@@ -60,6 +60,8 @@ class _Run(NamedTuple):
 class PythonFanOut:
     """See `webrtc.rtp.fanout.FanOut`."""
 
+    is_native = False
+
     def __init__(self, sock: Socket) -> None:
         self._sendmsg = sock.sendmsg
         self._buffer = bytearray(_LENGTHS_BYTES + MAX_RUN_BYTES)
