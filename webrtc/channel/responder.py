@@ -94,6 +94,7 @@ class Responder:
             rtx_ssrc=rtx_ssrc,
             bitrate_bps=bitrate_bps,
             rtt_s=viewer.round_trip.rtt_s,
+            is_full=viewer.estimate.path.is_queue_growing,
             now=now,
         )
 
