@@ -47,6 +47,8 @@ class FakeRoute:
 class FakeFanOut:
     """Hands packets to receivers, found by their routes; a receiver may refuse to get any."""
 
+    is_native = False
+
     def __init__(self) -> None:
         self.receivers: dict[Path, Receiver] = {}
 
