@@ -147,7 +147,12 @@ class Relay:
     # Within.
 
     def _make_rung(self, name: str, writer: VideoWriter) -> RelayRung:
-        return RelayRung(writer, lambda frame: self._forward_video(name, frame), self.note_change)
+        return RelayRung(
+            writer,
+            is_copied=lambda: self._states.kind(name) == "copied",
+            forward=lambda frame: self._forward_video(name, frame),
+            on_change=self.note_change,
+        )
 
     def _forward_video(self, name: str, frame: VideoFrame) -> None:
         self._tell()
@@ -180,11 +185,7 @@ class Relay:
 
     def _describe_rung(self, name: str, rung: RelayRung) -> Rung | None:
         rendition, kind = self._declared.renditions[name], self._states.kind(name)
-        if (
-            rendition.codec != "h264"
-            or kind in ("idle", "shed")
-            or (kind == "copied" and not rung.is_in_order)
-        ):
+        if rendition.codec != "h264" or not self._can_come(kind, rung):
             return None
         width, height = self._states.size(name)
         bitrate_bps = (None if self._is_on_slate else rung.bitrate_bps) or self._planned_bps(name)

@@ -31,14 +31,20 @@ class RelayRung:
 
     Args:
         writer: of the rung.
+        is_copied: tells whether the source's own bits fill it now.
         forward: takes what goes to WebRTC, while that is wanted.
         on_change: called when the rung can go to WebRTC, or cannot any more; and with each keyframe.
     """
 
     def __init__(
-        self, writer: VideoWriter, forward: Callable[[VideoFrame], None], on_change: Callable[[], None]
+        self,
+        writer: VideoWriter,
+        is_copied: Callable[[], bool],
+        forward: Callable[[VideoFrame], None],
+        on_change: Callable[[], None],
     ) -> None:
         self._writer = writer
+        self._is_copied = is_copied
         self._forward = forward
         self._on_change = on_change
         self._track: VideoTrack | None = None
@@ -103,7 +109,7 @@ class RelayRung:
         self._track = track
         if suits_copy_video(track):
             self._sets = join_length_prefixed(parameter_sets(track))
-            self._reordering.begin(track, at)
+            self._reordering.begin(track, at, is_ours=not self._is_copied())
         else:
             self._sets, self._reordering = b"", Reordering()
 

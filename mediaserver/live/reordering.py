@@ -28,11 +28,17 @@ class Reordering:
         self.is_in_order = False
         """Whether the newest sample can go to WebRTC."""
 
-    def begin(self, track: VideoTrack, at: int) -> None:
-        """Take note that samples from `at` on are of this track, in ticks; the same one again is nothing new."""
+    def begin(self, track: VideoTrack, at: int, *, is_ours: bool = False) -> None:
+        """Take note that samples from `at` on are of this track; the same one again is nothing new.
+
+        Args:
+            track: how they are decoded.
+            at: in ticks.
+            is_ours: whether they come from encoders of ours, which reorder nothing whatever hardware says of itself.
+        """
         if track != self._track:
             self._track = track
-            self._in_order_from = at + _wait(track)
+            self._in_order_from = at if is_ours else at + _wait(track)
 
     def look(self, dts: int, pts: int) -> None:
         """Look at a sample, in decoding order."""

@@ -8,7 +8,7 @@ from random import Random
 
 from webrtc.port import Rung, VideoFrame
 from webrtc.rtp.fanout import FanOut
-from webrtc.rtp.flow import Flow
+from webrtc.rtp.flow import MAX_PACKET_PAYLOAD, Flow
 from webrtc.rtp.line import Path, Protection
 
 from .audience import Audience
@@ -36,21 +36,22 @@ class Channel:
         self.ssrcs = draw_ssrcs(random)
         self.msid = random.randbytes(8).hex()
         self.cname = random.randbytes(12).hex()
-        """Says nothing about anybody (RFC 7022)."""
+        """Says nothing about anybody (RFC 7022). aiortc reads the names of two sources only if they are of a length
+        that four divides."""
         self.viewers: dict[Viewer, None] = {}
         self._fanout = fanout
         self._random = random
         self._events: deque[ChannelEvent] = deque()
         bases = TimestampBases(random)
         self._switchboard = Switchboard(fanout, self.ssrcs.video, bases.video, self._events)
-        self._responder = Responder(fanout, self.ssrcs, self._switchboard)
+        self._sound = Flow(
+            self.ssrcs.audio, bases.audio, AUDIO_HZ, first_index=0, keep_s=_KEEP_AUDIO_S, max_bytes=0
+        )
+        self._responder = Responder(fanout, self.ssrcs, self._switchboard, self._sound)
         self._sender = Sender(
             fanout, self.ssrcs, bases, self.cname, newest=self._switchboard.newest, random=random
         )
         self._demand = Demand(self._switchboard, self.viewers, now)
-        self._sound = Flow(
-            self.ssrcs.audio, bases.audio, AUDIO_HZ, first_index=0, keep_s=_KEEP_AUDIO_S, max_bytes=0
-        )
         self._sound_pts = NEVER_PTS
         self._listeners = Audience()
         self._now = now
@@ -72,7 +73,7 @@ class Channel:
     def receive_audio(self, pts: int, data: bytes, now: float) -> None:
         """Take an Opus packet, `pts` in ticks of 90 kHz, and send it to all who listen."""
         self._now = now
-        if pts <= self._sound_pts or not data:
+        if pts <= self._sound_pts or not 0 < len(data) <= MAX_PACKET_PAYLOAD:
             return
         self._sound_pts = pts
         self._switchboard.note_media(pts, now)

@@ -50,12 +50,13 @@ class Demand:
     def _count(self) -> Wanted:
         counts: Counter[str] = Counter()
         for viewer in self._viewers:
-            place = viewer.place
-            names = {goal.name for goal in place.goals}
-            if place.flow is not None and (
-                place.mode in (Mode.LIVE, Mode.CATCHING_UP) or place.hold is not None
-            ):
-                names.add(place.flow.name)
-            counts.update(names)
+            place, flow = viewer.place, viewer.place.flow
+            if place.mode in (Mode.ABSENT, Mode.WAITING) and place.hold is None:
+                flow = None
+            if flow is not None:
+                counts[flow.name] += 1
+            for goal in place.goals:
+                if goal is not flow:
+                    counts[goal.name] += 1
         audio = any(viewer.audio_choice is not None for viewer in self._viewers)
         return Wanted(dict(counts), audio=audio)

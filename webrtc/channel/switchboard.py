@@ -21,6 +21,7 @@ _MAX_HOLD_S = 1.5
 """For a rung that is known to be further behind than `HOLD_S`."""
 _ON_ITS_WAY_S = 0.15
 """Frames that were kept come this soon after a rung is wanted; only then is a keyframe asked for."""
+_SOON_S = 0.2
 _STAND_IN_S = 0.5
 _GIVE_UP_S = 1.5
 _FRESH_TICKS = 1.5 * 90_000
@@ -229,7 +230,7 @@ class Switchboard:
             return
         if place.mode is Mode.WAITING and place.hold is None:
             self._seek(viewer, now)
-        elif is_urgent and flow.is_flowing(now) and flow.rung.can_force:
+        elif is_urgent and flow.is_flowing(now):  # else `_arrive` holds him when it comes
             self._hold_for(viewer, flow, now)
 
     def lose_picture(self, viewer: Viewer, now: float) -> bool:
@@ -260,7 +261,7 @@ class Switchboard:
         self._placement.set_goals(viewer, [stand_in, *wish])
         place.is_urgent = True
         if not self._try_goals(viewer, now):
-            self._hold_for(viewer, stand_in, now)
+            self._hold_for(viewer, stand_in, now)  # what he would get meanwhile is broken
         return True
 
     def _find_stand_in(self, flow: RungFlow) -> RungFlow | None:
@@ -285,14 +286,13 @@ class Switchboard:
         return False
 
     def _hold_for(self, viewer: Viewer, flow: RungFlow, now: float) -> None:
-        """Send nothing more of the old rung to a viewer, and have a keyframe of `flow` made."""
+        """Send nothing more of the old rung to a viewer, and have a keyframe of `flow` made, if that can be soon."""
         place = viewer.place
-        if now < place.no_hold_before:
+        if now < place.no_hold_before or not flow.rung.can_force:
             return
-        if flow.rung.can_force:
-            self._ask(flow, place.last_pts, now, wait_s=0.0 if flow.is_flowing(now) else _ON_ITS_WAY_S)
-        if not flow.is_flowing(now):
-            return  # `_arrive` holds him when it comes
+        if self.requests.pause_s(flow.name, now) > _SOON_S:
+            return
+        self._ask(flow, place.last_pts, now, wait_s=0.0 if flow.is_flowing(now) else _ON_ITS_WAY_S)
         if place.mode is Mode.LIVE and place.flow is not None and not place.flow.is_between:
             place.flow.leaving[viewer] = None
         else:
