@@ -59,6 +59,8 @@ export class WebRtcPlayer implements Player {
   /** Where the viewer has stopped, in seconds since 1970; null when nobody has, or there is no past. */
   private pausedAt: number | null = null;
   private isOffAir = false;
+  /** Whether the server seems to have ended the session. */
+  private isSessionOver = false;
   private isDestroyed = false;
 
   constructor(
@@ -202,12 +204,13 @@ export class WebRtcPlayer implements Player {
     clearTimeout(this.retry);
     this.opening.abort();
     this.source?.close();
-    this.session?.close();
-    this.connection?.close();
+    if (this.session && !this.isSessionOver) this.session.close();
+    else this.connection?.close();
     const { freezes = 0, frozenSeconds = 0 } = this.counted.at(-1) ?? {};
     this.earlier = { freezes: this.earlier.freezes + freezes, frozenSeconds: this.earlier.frozenSeconds + frozenSeconds };
     this.counted = [];
     this.connection = this.session = this.source = null;
+    this.isOffAir = this.isSessionOver = false;
   }
 
   private onPicture(): void {
@@ -217,7 +220,9 @@ export class WebRtcPlayer implements Player {
   }
 
   private onGone(connection: RTCPeerConnection): void {
-    if (connection === this.connection) this.watch.onGone(performance.now());
+    if (connection !== this.connection) return;
+    this.isSessionOver = true;
+    this.watch.onGone(performance.now());
   }
 
   private onRefused(error: unknown): void {
@@ -238,10 +243,12 @@ export class WebRtcPlayer implements Player {
     this.source?.close();
     const source = (this.source = new EventSource(session.eventsUrl));
     source.addEventListener("layers", (event) => this.onLayers(parseLayers((event as MessageEvent<string>).data)));
+    source.onopen = () => (this.isSessionOver = false);
     source.addEventListener("active", () => (this.isOffAir = false));
     source.addEventListener("inactive", () => (this.isOffAir = true));
     source.onerror = () => {
       source.close();
+      this.isSessionOver = true;
       // What has ended with the session is not asked for again.
       setTimeout(() => this.session === session && this.watch.isPlaying && this.readEvents(), EVENTS_AGAIN_MS);
     };

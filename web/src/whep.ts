@@ -120,9 +120,14 @@ export class WhepSession {
     if (!response.ok) throw refusal(response);
   }
 
-  /** End the session, also from a page that is being left. */
+  /**
+   * End the session, also from a page that is being left. The connection is closed after that: it says goodbye, too, and
+   * the session that is to be deleted would be gone.
+   */
   close(): void {
-    void fetch(this.url, { method: "DELETE", keepalive: true }).catch(() => undefined);
+    void fetch(this.url, { method: "DELETE", keepalive: true })
+      .catch(() => undefined)
+      .finally(() => this.connection.close());
   }
 
   /** Take the server's offer, which it makes where it cannot serve ours. */
