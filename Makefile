@@ -12,7 +12,7 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is needed (Debian: apt-get install python3-venv)"; exit 1; }
 	@$(PYTHON) -m venv .venv
 
-.venv/.run: $(BIN)/python requirements/build.lock requirements/run.lock pyproject.toml
+.venv/.run: $(BIN)/python requirements/build.lock requirements/run.lock pyproject.toml hatch_build.py webrtc/rtp/fanout.c
 	@echo "Installing the server into .venv ..."
 	@$(PIP) -r requirements/build.lock -r requirements/run.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -62,7 +62,7 @@ protos: .venv/.dev ## generate the code of the gRPC services from protos/*.proto
 
 bench: setup .venv/.dev ## benchmarks; writes benchmarks/results/*.json
 	@scripts/system-packages
-	@for script in rtmp_parse rtmp_publishers ladder quality hls_latency page idle audience; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for script in rtmp_parse rtmp_publishers ladder quality hls_latency page idle audience webrtc_fanout; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 chaos: setup .venv/.dev ## break publishers, networks, clocks and the machine under a broadcast (25 min)
 	@$(BIN)/python benchmarks/chaos.py

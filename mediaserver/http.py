@@ -120,6 +120,7 @@ def _make_application(
     async def hang_up(_: web.Application) -> None:
         control.hub.close()
         control.announcements.board.close()
+        webrtc.hang_up()
 
     application.on_shutdown.append(hang_up)
     return application

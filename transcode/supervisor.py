@@ -233,12 +233,13 @@ class Transcoder:
     def _command(self, message: Message) -> None:
         if self._is_over:
             return
-        if self._session is not None and self._session.with_video == bool(self._wanted.rungs):
-            self._session.worker.send(message)
+        session, is_anything = self._session, self._wanted.is_anything
+        if session is not None and is_anything and session.with_video == bool(self._wanted.rungs):
+            session.worker.send(message)
             return
         # Without rungs nothing decodes video; with the first one a worker has to begin at the last keyframe.
         self._leave_worker()
-        if not self._wanted.is_anything:
+        if not is_anything:
             self._flush_nothing()
         elif self._taking is None:
             self._taking = asyncio.create_task(self._take())

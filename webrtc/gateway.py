@@ -156,6 +156,12 @@ class Gateway:
             known.worker.send(End(session, "the viewer has left"))
             self._forget(session)
 
+    def close(self) -> None:
+        """End all sessions: the server stops."""
+        for name, session in list(self._sessions.items()):
+            session.worker.send(End(name, "the server stops"))
+            self._forget(name)
+
     # What the processes say.
 
     def on_message(self, worker: Worker, message: Message) -> None:

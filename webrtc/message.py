@@ -26,6 +26,8 @@ class Listening:
 
     port: int
     addresses: tuple[str, ...] = ()
+    is_native: bool = False
+    """Whether the fan-out is the one in C."""
     fault: str = ""
 
 

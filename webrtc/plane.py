@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from webrtc.gateway import Gateway
-from webrtc.message import Listen, Message, PublishedFrame, PublishedLoss, PublishedTrack
+from webrtc.message import Listen, Message, PublishedFrame
 from webrtc.publisher import Publishers
 from webrtc.supervisor import Worker
 
@@ -41,9 +41,14 @@ class WebRtcPlane:
         for worker in self.workers:
             worker.start()
 
+    def hang_up(self) -> None:
+        """End all sessions."""
+        self.publishers.close()
+        self.gateway.close()
+
     async def close(self) -> None:
         """End the processes, and with them all sessions."""
-        self.publishers.close()
+        self.hang_up()
         await asyncio.gather(*(worker.close() for worker in self.workers))
 
     def counters(self) -> Mapping[str, int]:
@@ -54,12 +59,9 @@ class WebRtcPlane:
         return total
 
     def _on_message(self, worker: Worker, message: Message) -> None:
-        match message:
-            case PublishedFrame() | PublishedTrack() | PublishedLoss():
-                self.publishers.on_message(message)
-            case _:
-                self.publishers.on_message(message)
-                self.gateway.on_message(worker, message)
+        self.publishers.on_message(message)
+        if not isinstance(message, PublishedFrame):
+            self.gateway.on_message(worker, message)
 
     def _on_lost(self, worker: Worker) -> None:
         self.publishers.on_lost(worker)

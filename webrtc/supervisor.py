@@ -141,7 +141,12 @@ class Worker:
         self.listen = Listen(self.listen.host, listening.port, self.listen.addresses)
         self._heard_at = loop.time()
         self._is_listening = True
-        log.info("webrtc listens", udp_port=listening.port, addresses=listening.addresses)
+        log.info(
+            "webrtc listens",
+            udp_port=listening.port,
+            addresses=listening.addresses,
+            native=listening.is_native,
+        )
 
     async def _stop(self) -> None:
         self._is_listening = False

@@ -11,7 +11,7 @@ from aiohttp import web
 from .http_answer import HEADERS, RefusedError, json_answer, read_json
 from .port import Broadcasts
 from .whep_port import SessionView, WhepGateway
-from .whep_session import EVENTS, MAX_CHANNELS, Layers, Reader, Session, layers_of, layers_text
+from .whep_session import EVENTS, MAX_CHANNELS, Reader, Session, layers_document, layers_text
 
 URN = "urn:ietf:params:whep:ext:core"
 
@@ -41,7 +41,7 @@ class Extensions:
 
     async def show_layers(self, _: web.Request, session: Session) -> web.StreamResponse:
         """Tell which rungs there are, and which one is sent."""
-        return json_answer(self._layers(session).document())
+        return json_answer(layers_document(self._view(session)))
 
     async def choose_layer(self, request: web.Request, session: Session) -> web.StreamResponse:
         """Fix a rung, or leave the choice to the server."""
@@ -103,16 +103,13 @@ class Extensions:
         while not reader.is_over:
             changed.clear()
             is_live = self._broadcasts.find_source(session.stream_id) is not None
-            text = reader.update(is_live, layers_text(self._layers(session)))
+            text = reader.update(is_live, layers_text(self._view(session), session.section))
             await response.write((text or ": still here\n\n").encode())
             try:
                 async with asyncio.timeout(KEEP_ALIVE_S):
                     await changed.wait()
             except TimeoutError:
                 continue
-
-    def _layers(self, session: Session) -> Layers:
-        return layers_of(session, self._view(session))
 
     def _view(self, session: Session) -> SessionView:
         return self._gateway.view(session.name) or SessionView(None, None, (), is_connected=False)

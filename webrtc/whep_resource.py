@@ -28,7 +28,7 @@ from .sdp.fragment import parse_fragment
 from .sdp.reader import parse_answer, parse_offer
 from .whep_extension import links
 from .whep_port import CounterOffer, Established, WhepGateway
-from .whep_session import Session
+from .whep_session import Session, video_section
 
 SessionHandler = Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
 
@@ -95,7 +95,7 @@ class Endpoint:
         offer = parse_offer(text)
         if self._broadcasts.find_source(stream_id) is None:
             raise StreamError("not_live", "The stream is not live at the moment.")
-        session = Session("", stream_id, token, offer, secrets.token_urlsafe(6), offer.ice)
+        session = Session("", stream_id, token, video_section(offer), secrets.token_urlsafe(6), offer.ice)
         made = await self._gateway.offer(stream_id, text, lambda: self._note_change(session))
         session.name = made.session
         self._sessions[session.name] = session
@@ -139,9 +139,9 @@ class Endpoint:
         if not session.is_pending:
             raise RefusedError(409, "wrong_state", "No counter-offer waits for an answer.")
         answer = parse_answer(text)
-        session.is_pending = False
         await self._gateway.answer(session.name, text)
-        session.ice, session.offer = answer.ice, answer
+        session.is_pending = False
+        session.ice, session.section = answer.ice, video_section(answer)
         await self._attend(session)
         return web.Response(status=204, headers=HEADERS | {"ETag": f'"{session.etag}"'})
 

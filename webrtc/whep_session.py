@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from .port import Presence, Rung
 from .sdp.description import IceCredentials, PeerDescription
@@ -74,7 +73,8 @@ class Session:
     stream_id: str
     token: str | None
     """With which the viewer came."""
-    offer: PeerDescription
+    section: int | None
+    """Index of the m-line with the pictures."""
     etag: str
     ice: IceCredentials
     """The viewer's, those that count."""
@@ -123,33 +123,22 @@ class Session:
             reader.close()
 
 
-class Layers(NamedTuple):
-    """What a viewer may choose from."""
-
-    view: SessionView
-    section: int | None
-    """Index of the m-line with the pictures."""
-
-    def document(self) -> dict[str, object]:
-        """Write what is asked for at the layer's own address."""
-        return {
-            "active": self.view.active,
-            "chosen": self.view.chosen,
-            "layers": [_layer(rung) for rung in self.view.rungs],
-        }
+def video_section(peer: PeerDescription) -> int | None:
+    """Find the m-line with the pictures."""
+    kinds = [item.kind if item.codec is not None else "" for item in peer.media]
+    return kinds.index("video") if "video" in kinds else None
 
 
-def layers_of(session: Session, view: SessionView) -> Layers:
-    """Show what the viewer of a session may choose from."""
-    kinds = [item.kind if item.codec is not None else "" for item in session.offer.media]
-    return Layers(view, kinds.index("video") if "video" in kinds else None)
+def layers_document(view: SessionView) -> dict[str, object]:
+    """Write what is at the address of the layers: what a viewer may choose from, and what it gets."""
+    layers = [_layer(rung) for rung in view.rungs]
+    return {"active": view.active, "chosen": view.chosen, "layers": layers}
 
 
-def layers_text(layers: Layers) -> str:
+def layers_text(view: SessionView, section: int | None) -> str:
     """Write the data of a `layers` event: layers by index of their m-line, and beside them which one is sent."""
-    document = layers.document()
-    shown = {} if layers.section is None else {str(layers.section): document.pop("layers")}
-    return json.dumps(shown | {"active": document["active"], "chosen": document["chosen"]})
+    shown = {} if section is None else {str(section): [_layer(rung) for rung in view.rungs]}
+    return json.dumps(shown | {"active": view.active, "chosen": view.chosen})
 
 
 def _layer(rung: Rung) -> dict[str, object]:

@@ -130,7 +130,7 @@ class WorkerProcess:
         self._port = port
         self._viewing = Viewing(endpoint, fanout, self._link.send)
         self._publishing = Publishing(endpoint, fanout, self._link)
-        self._link.send(Listening(port.port, addresses))
+        self._link.send(Listening(port.port, addresses, is_native=fanout.is_native))
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)

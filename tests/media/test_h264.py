@@ -199,3 +199,33 @@ def test_damaged_sps_parses_or_is_the_peers_error(bit: int, end: int) -> None:
     damaged[bit // 8] ^= 1 << bit % 8
     with contextlib.suppress(PeerError):
         parse_sps(bytes(damaged[:end]))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"bf": "0"}, 0),
+        ({"bf": "2"}, 2),
+        ({"bf": "3", "x264-params": "b-pyramid=none"}, 1),
+        ({"bf": "3", "x264-params": "nal-hrd=cbr", "maxrate": "1M", "bufsize": "1M", "b": "1M"}, 2),
+        ({"profile": "baseline"}, 0),
+        ({"tune": "zerolatency"}, 0),
+    ],
+)
+def test_sps_says_how_many_pictures_are_reordered(options: dict[str, str], expected: int) -> None:
+    sps = parse_sps(split_annexb(video_config("libx264", 640, 360, options=options))[0])
+    assert sps.max_reordered == expected
+
+
+def test_sps_without_words_on_reordering() -> None:
+    whole = split_annexb(video_config("libx264", 640, 360, options={"bf": "2"}))[0]
+    shortest = next(end for end in range(4, len(whole)) if _parses(whole[:end]))
+    assert parse_sps(whole[:shortest]).max_reordered is None
+    assert parse_sps(whole[:shortest]).frame_rate == parse_sps(whole).frame_rate
+
+
+def _parses(nal: bytes) -> bool:
+    try:
+        return parse_sps(nal).frame_rate is not None
+    except PeerError:
+        return False

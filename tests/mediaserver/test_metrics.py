@@ -16,6 +16,11 @@ from control_api.postgres.store import PostgresStore
 from control_api.realtime.bus import LocalBus
 from control_api.realtime.traffic import Traffic
 from mediaserver import metrics
+from mediaserver.live.whip_gate import WhipGate
+from webrtc.gateway import Gateway
+from webrtc.message import Counters, Listen
+from webrtc.plane import WebRtcPlane
+from webrtc.publisher import Publishers
 
 from .scene import MakeScene
 from .test_stage import House, open_house, send
@@ -33,7 +38,20 @@ async def house(make_scene: MakeScene, store: PostgresStore, tmp_path: Path) -> 
 
 async def read(house: House, token: str = "", **headers: str) -> tuple[int, str]:
     application = web.Application()
-    application.add_routes(metrics.routes(house.stage, SecretStr(token), {"part": 3}, TRAFFIC, LocalBus()))
+    plane = WebRtcPlane(
+        Listen("127.0.0.1", 0, ()), 1, Gateway(house.stage), Publishers(WhipGate(house.stage))
+    )
+    plane.workers[0].counters = Counters({"resent": 7})
+    application.add_routes(
+        metrics.routes(
+            house.stage,
+            SecretStr(token),
+            answered={"part": 3},
+            sockets=TRAFFIC,
+            bus=LocalBus(),
+            webrtc=plane,
+        )
+    )
     async with (
         TestClient(TestServer(application)) as client,
         client.get("/metrics", headers=headers) as answer,
@@ -55,6 +73,7 @@ async def test_what_is_on_the_air(house: House) -> None:
     assert any(line.startswith("ladder_capacity_cores ") for line in lines)
     assert "websocket_connections 2" in lines
     assert "bus_connected 1" in lines
+    assert 'webrtc_events_total{event="resent"} 7' in lines
     assert 'websocket_messages_total{type="comment"} 4' in lines
     assert 'websocket_errors_total{code="banned"} 3' in lines
     assert text.count("# TYPE ladder_rung_state gauge\n") == 1

@@ -102,7 +102,8 @@ class Viewer:
             item.receiver.track for item in self.connection.getTransceivers() if item.kind == "audio"
         )
         frame = await asyncio.wait_for(track.recv(), 10)
-        return frame.sample_rate  # type: ignore[union-attr]
+        rate: int = frame.sample_rate  # type: ignore[union-attr]
+        return rate
 
 
 async def test_a_viewer_sees_and_hears_and_changes_the_rung(here: Here) -> None:

@@ -48,7 +48,7 @@ TRACK = VideoTrack(
 
 MESSAGES: list[Message] = [
     Listen("192.0.2.1", 8189, ("203.0.113.7", "2001:db8::1")),
-    Listening(8189, ("203.0.113.7",)),
+    Listening(8189, ("203.0.113.7",), is_native=True),
     Listening(0, fault="the port is taken"),
     Declare("s", (RUNG, Rung("144p", 256, 144, 1, is_made=False, can_force=True))),
     Declare("s", ()),

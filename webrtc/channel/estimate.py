@@ -128,6 +128,6 @@ class Estimate:
 
 
 def _fit(below: Sequence[Step], bandwidth_bps: int) -> str:
-    """Return the best rung that fits, else the smallest."""
-    fitting = (step.name for step in below if step.bitrate_bps <= 0.85 * bandwidth_bps)
+    """Return the best rung that fits, else the smallest. The receiver's estimate is below what the path carries."""
+    fitting = (step.name for step in below if step.bitrate_bps <= 0.95 * bandwidth_bps)
     return next(fitting, below[-1].name)

@@ -34,6 +34,10 @@ class KeyframeRequests:
             request.after_pts = max(request.after_pts, after_pts)
             request.due_at = min(request.due_at, due_at)
 
+    def pause_s(self, rung: str, now: float) -> float:
+        """Return for how long nothing can be asked of a rung, since it was asked just now."""
+        return max(0.0, self._asked_at.get(rung, now - INTERVAL_S) + INTERVAL_S - now)
+
     def note_keyframe(self, rung: str, pts: int) -> None:
         """Learn that a keyframe came."""
         request = self._open.get(rung)

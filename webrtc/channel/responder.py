@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from media.error import PeerError
 from webrtc.rtp.fanout import FanOut
+from webrtc.rtp.flow import Flow
 
 from .estimate import Step
 from .feedback import Bandwidth, Feedback, Lost, PictureLost, Report, parse_feedback
+from .place import Mode
 from .repair import resend
 from .ssrc import ChannelSsrcs
 from .switchboard import Switchboard
@@ -22,8 +24,9 @@ _ADAPT_S = 0.1
 class Responder:
     """A channel's."""
 
-    def __init__(self, fanout: FanOut, ssrcs: ChannelSsrcs, switchboard: Switchboard) -> None:
+    def __init__(self, fanout: FanOut, ssrcs: ChannelSsrcs, switchboard: Switchboard, sound: Flow) -> None:
         self._fanout = fanout
+        self._sound = sound
         self._ssrcs = ssrcs
         self._switchboard = switchboard
 
@@ -46,11 +49,12 @@ class Responder:
                 viewer.estimate.path.note_bandwidth(bitrate_bps, now)
             case PictureLost(self._ssrcs.video):
                 viewer.counters.picture_losses += 1
-                self._switchboard.lose_picture(viewer, now)
+                self._switchboard.course.lose_picture(viewer, now)
             case Lost(self._ssrcs.video, sequences) if viewer.video is not None:
                 if self._resend_video(viewer, viewer.video, sequences, now):
-                    self._switchboard.lose_picture(viewer, now)
+                    self._switchboard.course.lose_picture(viewer, now)
             case Lost(self._ssrcs.audio, sequences) if viewer.audio is not None:
+                viewer.audio.history.note_sent(self._sound.next_index)
                 self._resend(viewer, viewer.audio, sequences, now, rtx_ssrc=None, bitrate_bps=_AUDIO_BPS)
             case _:
                 pass  # of a stream that is none of ours
@@ -66,6 +70,8 @@ class Responder:
         flow = viewer.place.flow
         if flow is None:
             return False
+        if viewer.place.mode is Mode.LIVE:
+            track.history.note_sent(flow.sent_index)
         return self._resend(
             viewer, track, sequences, now, rtx_ssrc=self._ssrcs.video_rtx, bitrate_bps=flow.bitrate_bps
         )
@@ -88,6 +94,7 @@ class Responder:
             rtx_ssrc=rtx_ssrc,
             bitrate_bps=bitrate_bps,
             rtt_s=viewer.round_trip.rtt_s,
+            is_full=viewer.estimate.path.is_queue_growing,
             now=now,
         )
 
@@ -97,14 +104,14 @@ class Responder:
         if place.is_fixed or place.flow is None or now - viewer.adapted_at < _ADAPT_S:
             return
         viewer.adapted_at = now
-        flows = self._switchboard.flows
+        flows = self._switchboard.ladder.flows
         ladder = [Step(flow.name, flow.bitrate_bps) for flow in flows.values()]
         choice = viewer.estimate.choose(ladder, place.flow.name, now)
         if choice is None:
             return
         target = flows[choice.name]
-        if target is place.wish and place.is_urgent >= choice.is_urgent:
+        if target is place.wish and not choice.is_urgent:
             return  # he is on his way
         if target.bitrate_bps > place.flow.bitrate_bps and not place.is_settled:
             return
-        self._switchboard.aim(viewer, target, now, is_urgent=choice.is_urgent)
+        self._switchboard.course.aim(viewer, target, now, is_urgent=choice.is_urgent)

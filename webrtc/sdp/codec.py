@@ -42,15 +42,17 @@ def choose_codec(section: Section) -> Codec | None:
     count on it), so the first choice is what everybody has, constrained baseline, and the choice says nothing of
     the pictures, which are the same for all.
     """
-    best = min(_choices(section), default=None)
+    table = _Table(section)
+    best = min(_choices(section.kind, table), default=None)
     if best is None:
         return None
     number = best.payload_type
     return Codec(
         name=ENCODINGS[section.kind].partition("/")[0],
         payload_type=number,
-        fmtp=_fmtp(section, number),
-        rtx_payload_type=_find_rtx(section, number),
+        fmtp=table.fmtp.get(number, ""),
+        # A lost packet of sound is mended by what Opus puts into the next one.
+        rtx_payload_type=_find_rtx(table, number) if section.kind == "video" else None,
         feedback=frozenset(_feedback(section, number)),
     )
 
@@ -65,15 +67,24 @@ def parse_fmtp(text: str) -> dict[str, str]:
     return found
 
 
-def _choices(section: Section) -> Iterator[_Choice]:
-    encoding = ENCODINGS.get(section.kind)
-    for position, number in enumerate(_payload_types(section)):
-        if encoding is None or _encoding(section, number) != encoding:
+class _Table:
+    """What a section says of its payload types."""
+
+    def __init__(self, section: Section) -> None:
+        self.numbers = tuple(dict.fromkeys(_payload_types(section)))
+        self.encoding = {number: text.lower() for number, text in _by_number(section, "rtpmap").items()}
+        self.fmtp = _by_number(section, "fmtp")
+
+
+def _choices(kind: str, table: _Table) -> Iterator[_Choice]:
+    encoding = ENCODINGS.get(kind)
+    for position, number in enumerate(table.numbers):
+        if encoding is None or table.encoding.get(number) != encoding:
             continue
-        if section.kind == "audio":
+        if kind == "audio":
             yield _Choice(0, 0, position, number)
             continue
-        parameters = parse_fmtp(_fmtp(section, number))
+        parameters = parse_fmtp(table.fmtp.get(number, ""))
         mode, profile = _mode_rank(parameters), _profile_rank(parameters)
         if mode is not None and profile is not None:
             yield _Choice(mode, profile, position, number)
@@ -103,27 +114,20 @@ def _payload_types(section: Section) -> Iterator[int]:
             yield int(item)
 
 
-def _encoding(section: Section, number: int) -> str:
-    return _value_for(section, "rtpmap", number).lower()
-
-
-def _fmtp(section: Section, number: int) -> str:
-    return _value_for(section, "fmtp", number)
-
-
-def _value_for(section: Section, name: str, number: int) -> str:
+def _by_number(section: Section, name: str) -> dict[int, str]:
+    found: dict[int, str] = {}
     for value in section.all(name):
-        key, _, text = value.partition(" ")
-        if key == str(number):
-            return text.strip()
-    return ""
+        number, _, text = value.partition(" ")
+        if _FORMAT.fullmatch(number):
+            found.setdefault(int(number), text.strip())
+    return found
 
 
-def _find_rtx(section: Section, number: int) -> int | None:
-    for candidate in _payload_types(section):
-        if not _encoding(section, candidate).startswith("rtx/"):
+def _find_rtx(table: _Table, number: int) -> int | None:
+    for candidate in table.numbers:
+        if not table.encoding.get(candidate, "").startswith("rtx/"):
             continue
-        if parse_fmtp(_fmtp(section, candidate)).get("apt") == str(number):
+        if parse_fmtp(table.fmtp.get(candidate, "")).get("apt") == str(number):
             return candidate
     return None
 

@@ -136,8 +136,7 @@ def _write_codec(kind: str, codec: Codec, rtx: int | None, *, is_sent: bool) -> 
     lines = [f"a=rtpmap:{number} {encoding}", f"a=fmtp:{number} {fmtp}"]
     lines += [f"a=rtcp-fb:{number} {kind}" for kind in sorted(codec.feedback)]
     if rtx is not None:
-        clock_rate = 90000 if is_video else 48000
-        lines += [f"a=rtpmap:{rtx} rtx/{clock_rate}", f"a=fmtp:{rtx} apt={number}"]
+        lines += [f"a=rtpmap:{rtx} rtx/90000", f"a=fmtp:{rtx} apt={number}"]
     return lines
 
 

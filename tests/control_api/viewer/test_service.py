@@ -400,8 +400,8 @@ async def test_a_connection_of_media_is_presence_of_whom_its_token_names(node: N
     same = await node.viewers.attend_media(stream.id, guest.admission.viewer_id)
     assert alice.admission.viewer_id == "alice"
     assert same.admission.figures == Figures(2, 2, 2)
-    for attending in (alice, guest, same, page):
-        attending.close(has_left=True)
+    for one in (alice, guest, same, page):
+        one.close(has_left=True)
     assert node.viewers.figures(stream) == Figures(0, 2, 2)
     with pytest.raises(StreamError, match="no such stream"):
         await node.viewers.attend_media("no-such-stream", None)

@@ -47,6 +47,8 @@ class FakeRoute:
 class FakeFanOut:
     """Hands packets to receivers, found by their routes; a receiver may refuse to get any."""
 
+    is_native = False
+
     def __init__(self) -> None:
         self.receivers: dict[Path, Receiver] = {}
 
@@ -71,6 +73,7 @@ class FakeFanOut:
 
     def send_rtcp(self, srtp: Protection, route: Path, packet: bytes) -> bool:
         self.receivers[route].rtcp.append(packet)
+        self.receivers[route].rtcp_at = self.receivers[route].stage.now
         return True
 
 
@@ -89,18 +92,19 @@ class Receiver:
     """What a browser does with packets, and what it must never get."""
 
     def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+        self.stage = stage
         self.packets: dict[int, dict[int, bytes]] = defaultdict(dict)
         """By SSRC and wrapped sequence number, but for retransmissions."""
         self.arrivals: list[tuple[float, int, bytes]] = []
         self.rtcp: list[bytes] = []
+        self.rtcp_at = 0.0
         self.rtx: list[bytes] = []
         self.loses: Callable[[bytes], bool] = lambda _: False
         self.refuses: Callable[[Batch], bool] = lambda _: False
 
     def receive(self, packet: bytes) -> None:
         header = parse_rtp(packet)
-        ssrcs = self._stage.channel.ssrcs
+        ssrcs = self.stage.channel.ssrcs
         before = self.packets[header.ssrc].setdefault(header.sequence, packet)
         assert before == packet, "the same number for two packets breaks the cipher"
         if self.loses(packet):
@@ -112,7 +116,7 @@ class Receiver:
             ssrc = ssrcs.video.to_bytes(4, "big")
             packet = head + packet[4:8] + ssrc + packet[12:start] + packet[start + 2 :]
         header = parse_rtp(packet)
-        self.arrivals.append((self._stage.now, header.sequence, packet))
+        self.arrivals.append((self.stage.now, header.sequence, packet))
 
     def sequences(self, ssrc: int) -> list[int]:
         """Return the sequence numbers that arrived, once each and in order, not wrapped."""
@@ -126,7 +130,7 @@ class Receiver:
 
     def pictures(self) -> list[Picture]:
         """Put frames together by sequence numbers, as far as they arrived whole."""
-        ssrc = self._stage.channel.ssrcs.video
+        ssrc = self.stage.channel.ssrcs.video
         by_number: dict[int, tuple[float, bytes]] = {}
         for at, number, packet in self.arrivals:
             if parse_rtp(packet).ssrc == ssrc:
@@ -154,9 +158,14 @@ class Receiver:
         rung, number = _CONTENT.unpack_from(picture, 5)
         return Picture(timestamp, rung, number, kind == 5, at)
 
-    def check(self, *, is_whole: bool = True) -> list[Picture]:
-        """Assert what has to hold for every viewer; return the pictures that can be shown."""
-        ssrc = self._stage.channel.ssrcs.video
+    def check(self, *, is_whole: bool = True, decodes: bool = True) -> list[Picture]:
+        """Assert what has to hold for every viewer; return the pictures that can be shown.
+
+        Args:
+            is_whole: no packet is missing.
+            decodes: every picture that is there follows one that it refers to.
+        """
+        ssrc = self.stage.channel.ssrcs.video
         sequences = self.sequences(ssrc)
         if is_whole and sequences:
             assert sequences == list(range(sequences[0], sequences[0] + len(sequences)))
@@ -168,7 +177,7 @@ class Receiver:
                 assert 0 < ahead < 1 << 31, "timestamps never go back"
             last = shown[-1] if shown else None
             follows = last is not None and (last.rung, last.number + 1) == (picture.rung, picture.number)
-            if is_whole:
+            if decodes:
                 assert picture.is_keyframe or follows, "what arrives can be decoded"
             if picture.is_keyframe or follows:
                 shown.append(picture)
@@ -235,7 +244,7 @@ class Stage:
     def __init__(self, *rungs: FakeRung, seed: int = 1, has_audio: bool = False) -> None:
         self.now = 0.0
         self.fanout = FakeFanOut()
-        self.channel = Channel("a-stream", self.fanout, now=0.0, random=Random(seed))
+        self.channel = Channel("a-stream", self.fanout, now=0.0, random=Random(seed))  # noqa: S311
         self.rungs = {item.rung.name: item for item in rungs}
         self.events: list[ChannelEvent] = []
         self.has_audio = has_audio

@@ -21,22 +21,22 @@ def request_with(attributes: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("name", "data"),
+    "data",
     [
-        ("nothing", b""),
-        ("only a header", request_with(b"")),
-        ("cut", CHECK[:-4]),
-        ("one byte more", CHECK + b"\0"),
-        ("another cookie", CHECK[:4] + b"\0\0\0\0" + CHECK[8:]),
-        ("a response", b"\x01\x01" + CHECK[2:]),
-        ("an indication", b"\x00\x11" + CHECK[2:]),
-        ("no colon", request_with(b"\x00\x06\x00\x04peer")),
-        ("an attribute beyond the end", request_with(b"\x00\x24\xff\xff")),
-        ("no username among many attributes", request_with(b"\x80\x22\x00\x00" * 100)),
-        ("too long", request_with(b"\x00\x06\x00\x04a:bc" + b"\x80\x22\x00\x00" * 200)),
+        pytest.param(b"", id="nothing"),
+        pytest.param(request_with(b""), id="only a header"),
+        pytest.param(CHECK[:-4], id="cut"),
+        pytest.param(CHECK + b"\0", id="one byte more"),
+        pytest.param(CHECK[:4] + b"\0\0\0\0" + CHECK[8:], id="another cookie"),
+        pytest.param(b"\x01\x01" + CHECK[2:], id="a response"),
+        pytest.param(b"\x00\x11" + CHECK[2:], id="an indication"),
+        pytest.param(request_with(b"\x00\x06\x00\x04peer"), id="no colon"),
+        pytest.param(request_with(b"\x00\x24\xff\xff"), id="an attribute beyond the end"),
+        pytest.param(request_with(b"\x80\x22\x00\x00" * 100), id="no username among many attributes"),
+        pytest.param(request_with(b"\x00\x06\x00\x04a:bc" + b"\x80\x22\x00\x00" * 200), id="too long"),
     ],
 )
-def test_what_is_no_check_is_seen_before_anything_is_computed(name: str, data: bytes) -> None:
+def test_what_is_no_check_is_seen_before_anything_is_computed(data: bytes) -> None:
     assert find_username(data) is None
 
 
@@ -46,15 +46,15 @@ def test_the_username_is_found_wherever_it_stands() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "words"),
+    ("data", "words"),
     [
-        ("not signed", request_with(b"\x00\x06\x00\x04a:bc"), "without credentials"),
-        ("a number too short", request_with(b"\x00\x24\x00\x01\x01\0\0\0"), "STUN"),
-        ("text that is none", request_with(b"\x00\x06\x00\x01\xff\0\0\0"), "STUN"),
-        ("another fingerprint", CHECK[:-1] + bytes([CHECK[-1] ^ 1]), "fingerprint"),
+        pytest.param(request_with(b"\x00\x06\x00\x04a:bc"), "without credentials", id="not signed"),
+        pytest.param(request_with(b"\x00\x24\x00\x01\x01\0\0\0"), "STUN", id="a number too short"),
+        pytest.param(request_with(b"\x00\x06\x00\x01\xff\0\0\0"), "STUN", id="text that is none"),
+        pytest.param(CHECK[:-1] + bytes([CHECK[-1] ^ 1]), "fingerprint", id="another fingerprint"),
     ],
 )
-def test_a_malformed_check_is_the_peers_fault(name: str, data: bytes, words: str) -> None:
+def test_a_malformed_check_is_the_peers_fault(data: bytes, words: str) -> None:
     with pytest.raises(PeerError, match=words):
         parse_request(data)
 
