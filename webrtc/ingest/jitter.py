@@ -21,8 +21,9 @@ MAX_HELD_BYTES = 8 << 20
 FIRST_RTT_S = 0.1
 """Until a repeated packet has told better."""
 
-MIN_WAIT_S, MAX_WAIT_S = 0.1, 0.4
-"""How long a missing packet is waited for: three round trips, so that the request or its answer may get lost once.
+MIN_WAIT_S, MAX_WAIT_S = 0.2, 0.4
+"""How long a missing packet is waited for: three round trips, so that the request or its answer may get lost once. At
+least six frames, since some senders (FFmpeg) look for requests only when they have something to send.
 
 To give up is dear: everything up to the next keyframe is lost for all viewers and for the recording, and that takes a
 round trip and an encoder's time as well. So waiting is bounded by what a live viewer notices, not by what one round
@@ -31,7 +32,8 @@ trip takes; nothing waits while nothing is missing."""
 REORDER_WAIT_S = 0.06
 """The same where nothing is sent again: packets may still overtake each other."""
 
-MIN_ASK_INTERVAL_S = 0.02
+MIN_ASK_INTERVAL_S = 0.04
+"""For the same reason."""
 
 
 class _Missing:

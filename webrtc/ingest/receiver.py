@@ -26,7 +26,7 @@ FIRST_REPORT_S = 0.0
 """Soon: Chromium's first two seconds, in which it believes what it is told, begin with it (`bandwidth`)."""
 
 MAX_FEEDBACK = 64
-"""Compound packets that wait to be taken, in case nobody takes them."""
+"""RTCP packets that wait to be taken, in case nobody takes them."""
 
 _NO_SECTION = MediaSection(mid="", kind="", codec=None, direction="inactive")
 
@@ -46,6 +46,8 @@ class Receiver:
         self._ssrc = ssrc
         self._epoch = now
         video = offer.section("video") or _NO_SECTION
+        self._is_reduced = "rtcp-rsize" in video.flags
+        """Whether requests go out alone (RFC 5506): shorter, and FFmpeg looks at nothing behind a report."""
         self._send_time_id = video.extensions.get(ABS_SEND_TIME)
         self._timeline = Timeline()
         self._video = Video(video, self._timeline)
@@ -118,6 +120,7 @@ class Receiver:
             self._counters["ingest_reports_malformed"] += 1
             return
         for report in reports:
+            self._counters["ingest_reports"] += 1
             if report.ssrc == self._video.stream.ssrc:
                 self._timeline.report_video(report.timestamp, report.ntp)
                 self._video.stream.reception.note_report(report.ntp, now)
@@ -145,7 +148,7 @@ class Receiver:
         return None
 
     def take_rtcp(self) -> list[bytes]:
-        """Return the compound RTCP packets that are due, not encrypted yet."""
+        """Return the RTCP packets that are due, compound where they have to be, not encrypted yet."""
         found = list(self._feedback)
         self._feedback.clear()
         return found
@@ -189,7 +192,9 @@ class Receiver:
         if self._video.keyframes.take(now) and stream.takes_pli:
             items.append(write_keyframe_request(self._ssrc, stream.ssrc or 0))
             self._counters["ingest_keyframes_asked_for"] += 1
-        if items:
+        if self._is_reduced:
+            self._feedback.extend(items)
+        elif items:
             self._feedback.append(write_report(self._ssrc, (), *items))
 
     def _measure(self, header: RtpHeader, size_bytes: int, now: float) -> None:

@@ -55,12 +55,11 @@ class Asked(NamedTuple):
 def read(packets: Iterable[bytes]) -> Asked:
     found = Asked([], [], 0, None)
     for data in packets:
-        first, *rest = rtp.RtcpPacket.parse(data)
-        assert isinstance(first, rtp.RtcpRrPacket)
-        assert first.ssrc == OUR_SSRC
-        found.reports.extend(first.reports)
-        for item in rest:
-            if isinstance(item, rtp.RtcpRtpfbPacket):
+        for item in rtp.RtcpPacket.parse(data):
+            if isinstance(item, rtp.RtcpRrPacket):
+                assert item.ssrc == OUR_SSRC
+                found.reports.extend(item.reports)
+            elif isinstance(item, rtp.RtcpRtpfbPacket):
                 found.numbers.extend(number & 0xFFFF for number in item.lost)
             elif isinstance(item, rtp.RtcpPsfbPacket) and item.fmt == rtp.RTCP_PSFB_PLI:
                 assert item.media_ssrc == VIDEO_SSRC
@@ -292,6 +291,21 @@ def test_reports() -> None:
     (second,) = read(receiver.take_rtcp()).reports
     assert (second.lsr, second.dlsr) == (0x3344_5566, int(0.6 * 65536))
     assert second.fraction_lost == 0
+
+
+@pytest.mark.parametrize("is_reduced", [False, True])
+def test_requests_stand_alone_where_that_was_agreed_on(is_reduced: bool) -> None:
+    flags = frozenset({"rtcp-rsize"} if is_reduced else set())
+    offer = replace(OFFER, media=(replace(OFFER.media[0], flags=flags),))
+    receiver, sender = Receiver(offer, OUR_SSRC, 0.0), Sender()
+    first, _, third = sender.packets([b"\x41a", b"\x41b", b"\x41c"], 0)
+    receiver.receive_rtp(first, 1.0)
+    receiver.receive_rtp(third, 1.0)
+    receiver.request_keyframe(1.0)
+    kinds = [[type(item) for item in rtp.RtcpPacket.parse(data)] for data in receiver.take_rtcp()]
+    missing, keyframe = [rtp.RtcpRtpfbPacket], [rtp.RtcpPsfbPacket]
+    head = [] if is_reduced else [rtp.RtcpRrPacket, rtp.RtcpSdesPacket]
+    assert kinds == [head + missing, head + keyframe]
 
 
 def test_nothing_is_reported_before_anything_has_come() -> None:
