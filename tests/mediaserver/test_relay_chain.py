@@ -117,7 +117,9 @@ async def test_a_keyframe_on_demand_leaves_hls_as_it_is(broadcast: Broadcast) ->
     relay.attach(diary)
     relay.want({"144p": 1}, audio=False)
     for begin in range(20, len(packets), 40):
-        relay.force_keyframe("144p", diary.pts("144p")[-1] if diary.frames else 0)
+        # The encoders are where the source is: what is asked for twice before they get there is one keyframe.
+        await has_come(diary, "144p", (begin - 1) * STEP)
+        relay.force_keyframe("144p", diary.pts("144p")[-1])
         await feed(broadcast, packets[begin : begin + 40])
     await broadcast.finish()
     keyframes = [pts // STEP for pts in diary.keyframes("144p")]
