@@ -5,7 +5,8 @@ import { MIN_LENGTH_S, type Place, type Rewind } from "./rewind";
 const EVERY_MS = 60_000;
 /** Whoever points at something newer makes it be read again, so often at most. */
 const AGAIN_MS = 5000;
-const FIRST_MS = 1500;
+/** Until something has been read. */
+const FIRST_MS = 2000;
 
 interface Segment {
   msn: number;
@@ -93,7 +94,7 @@ export class Past {
 
   private readAgain(): void {
     void this.read();
-    this.timer = window.setTimeout(() => this.readAgain(), EVERY_MS);
+    this.timer = window.setTimeout(() => this.readAgain(), this.recorded ? EVERY_MS : FIRST_MS);
   }
 
   private async read(): Promise<void> {
