@@ -52,6 +52,7 @@ export class Past {
   private recorded: Recorded | null = null;
   /** When it was read, on the page's clock. */
   private readAt = -Infinity;
+  private isReading = false;
   private variantUrl: string | null = null;
   private timer = 0;
 
@@ -98,8 +99,8 @@ export class Past {
   }
 
   private async read(): Promise<void> {
-    const since = this.readAt;
-    this.readAt = performance.now(); // one at a time
+    if (this.isReading) return;
+    this.isReading = true;
     try {
       this.variantUrl ??= await this.findVariant();
       const answer = await fetch(this.variantUrl);
@@ -107,12 +108,12 @@ export class Past {
       if (recorded) {
         this.recorded = recorded;
         this.readAt = performance.now();
-        return;
       }
     } catch {
       // There is no bar, then, or an older one.
+    } finally {
+      this.isReading = false;
     }
-    this.readAt = since;
   }
 
   private async findVariant(): Promise<string> {
