@@ -56,6 +56,7 @@ export class WebRtcPlayer implements Player {
   private pictureAt = 0;
   /** What connections before this one have counted. */
   private earlier = { freezes: 0, frozenSeconds: 0 };
+  private isPaused = false;
   /** Where the viewer has stopped, in seconds since 1970; null when nobody has, or there is no past. */
   private pausedAt: number | null = null;
   private isOffAir = false;
@@ -98,6 +99,7 @@ export class WebRtcPlayer implements Player {
   }
 
   pause(): void {
+    this.isPaused = true;
     this.pausedAt = this.rewind() && (this.around.past?.now() ?? null);
     this.video.pause();
   }
@@ -109,6 +111,7 @@ export class WebRtcPlayer implements Player {
   }
 
   goLive(): void {
+    this.isPaused = false;
     this.pausedAt = null;
     void this.video.play().catch(() => undefined); // refused autoplay leaves the play button
   }
@@ -191,7 +194,7 @@ export class WebRtcPlayer implements Player {
       if (transport) transport.onstatechange = () => transport.state === "closed" && this.onGone(connection);
       if (this.video.srcObject === media) return;
       this.video.srcObject = media;
-      if (this.pausedAt === null) this.goLive();
+      if (!this.isPaused) this.goLive();
     };
     connection.onconnectionstatechange = () => {
       if (connection === this.connection) this.watch.onState(connection.connectionState, performance.now());
