@@ -48,12 +48,13 @@ _SESSION_METHODS = "OPTIONS, GET, HEAD, PATCH, DELETE"
 STATUS = {
     "unknown_key": 401,
     "not_acceptable": 406,
+    "starting": 503,
     "already_ended": 409,
     "cancelled": 409,
     "no_stream": 409,
     "taking_turns": 409,
 }
-"""By code of a `StreamError`; a session that is gone is 404, as all others."""
+"""Why somebody may not publish, by code of a `StreamError`; all others are 403."""
 
 _CHALLENGE = 'Bearer realm="mediaserver"'
 
@@ -88,13 +89,13 @@ def routes(
     return [
         web.options(ENDPOINT, whip.preflight),
         web.get(ENDPOINT, guard(_nothing)),
-        web.post(ENDPOINT, _guard(whip.offer)),
+        web.post(ENDPOINT, guard(_refusing(whip.offer))),
         web.route("*", ENDPOINT, refuse_method(_ENDPOINT_METHODS)),
         web.route("*", f"{ENDPOINT}/", _without_slash),
         web.options(SESSION, _preflight_session),
-        web.get(SESSION, _guard(of(_nothing_of_session))),
-        web.patch(SESSION, _guard(of(whip.patch))),
-        web.delete(SESSION, _guard(of(whip.end))),
+        web.get(SESSION, guard(of(_nothing_of_session))),
+        web.patch(SESSION, guard(of(whip.patch))),
+        web.delete(SESSION, guard(of(whip.end))),
         web.route("*", SESSION, refuse_method(_SESSION_METHODS)),
     ]
 
@@ -185,18 +186,19 @@ class _Whip:
             raise RefusedError(429, "rate_limited", detail, wait_s)
 
 
-def _guard(handler: Handler) -> Handler:
-    """Answer the errors that a handler raises on purpose, those of publishing among them."""
+def _refusing(handler: Handler) -> Handler:
+    """Answer what the gate says to publishers."""
 
-    async def starting(request: web.Request) -> web.StreamResponse:
+    async def refusing(request: web.Request) -> web.StreamResponse:
         try:
             return await handler(request)
         except StreamError as error:
-            if error.code == "starting":
-                raise RefusedError(503, error.code, error.detail, STARTING_RETRY_S) from error
-            raise
+            status = STATUS.get(error.code, 403)
+            headers = {"WWW-Authenticate": _CHALLENGE} if status == 401 else None
+            retry_after_s = STARTING_RETRY_S if status == 503 else None
+            raise RefusedError(status, error.code, error.detail, retry_after_s, headers) from error
 
-    return guard(starting, STATUS)
+    return refusing
 
 
 def _path(session: _Session) -> str:

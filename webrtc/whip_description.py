@@ -12,6 +12,7 @@ from .whip import ENDPOINT, SESSION
 PROBLEMS = {
     400: "The body is malformed; `detail` says where.",
     401: "There is no stream key, or one that is not known.",
+    403: "Whom the key belongs to may not publish.",
     404: "There is no such session.",
     406: "There is no H.264 in the offer that is sent to this server.",
     409: "The key's stream cannot be published to: it has ended, there is none, or two encoders take turns.",
@@ -22,14 +23,6 @@ PROBLEMS = {
     428: "`If-Match` is needed.",
     429: "Too many requests from one address.",
     503: "There is no room for more publishers now.",
-}
-
-_KEY = {
-    "name": "Authorization",
-    "in": "header",
-    "required": True,
-    "description": "`Bearer STREAM_KEY`: a stream's own key, or the user's channel key.",
-    "schema": TEXT,
 }
 
 _IF_MATCH = {
@@ -54,13 +47,14 @@ def paths() -> dict[str, dict[str, Any]]:
 
 
 def _endpoint() -> dict[str, Any]:
-    problems = (400, 401, 406, 409, 413, 415, 421, 429, 503)
+    problems = (400, 401, 403, 406, 409, 413, 415, 421, 429, 503)
     post = _operation(
         "Publish a stream (WHIP): an offer", {201: ("The answer.", SDP_TYPE)}, problems, SDP_TYPE
     )
     return {
         "get": _operation("Nothing: this is where offers go", {200: ("Nothing to show.", SDP_TYPE)}, (421,)),
-        "post": post | {"parameters": [_KEY]},
+        "post": post
+        | {"description": "The stream key, or the channel key, comes as `Authorization: Bearer KEY`."},
     }
 
 

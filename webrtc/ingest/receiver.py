@@ -22,7 +22,7 @@ from .timeline import Timeline
 from .video import Video
 
 REPORT_S = 1.0
-FIRST_REPORT_S = 0.1
+FIRST_REPORT_S = 0.0
 """Soon: Chromium's first two seconds, in which it believes what it is told, begin with it (`bandwidth`)."""
 
 MAX_FEEDBACK = 64
