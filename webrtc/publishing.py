@@ -152,6 +152,8 @@ class Publishing:
 
     def _pump(self, name: str, session: _Session, now: float) -> None:
         try:
+            if lost := session.receiver.take_dropped():
+                self._link.send(say.PublishedLoss(name, lost))
             while (packet := session.receiver.next_packet()) is not None:
                 if session.tracks.get(packet.is_video) != packet.track:
                     session.tracks[packet.is_video] = packet.track

@@ -1,7 +1,7 @@
 """Which broadcasts are on the air.
 
-`Stage` is the RTMP room's gate, the control plane's media plane and where HLS delivery finds a broadcast: the ports
-of three rooms, joined in one place.
+`Stage` is the RTMP room's gate, the control plane's media plane and where HLS delivery and WebRTC find a broadcast: the
+ports of four rooms, joined in one place.
 """
 
 from __future__ import annotations

@@ -217,8 +217,12 @@ class Browser:
 
 
 @asynccontextmanager
-async def open_browser(directory: Path) -> AsyncIterator[Browser]:
+async def open_browser(directory: Path, *flags: str) -> AsyncIterator[Browser]:
     """Start Chromium with a new profile below `directory`, and end it.
+
+    Args:
+        directory: an empty folder.
+        flags: more of its command line.
 
     Raises:
         RuntimeError: there is no Chromium (`scripts/system-packages` installs it).
@@ -226,7 +230,7 @@ async def open_browser(directory: Path) -> AsyncIterator[Browser]:
     _require_chromium()
     async with async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
-            directory / "profile", executable_path=CHROMIUM, headless=True, args=_FLAGS
+            directory / "profile", executable_path=CHROMIUM, headless=True, args=[*_FLAGS, *flags]
         )
         try:
             yield Browser(context)

@@ -55,7 +55,7 @@ async def test_server_that_is_late_is_no_slow_network(server: Server, browser: B
                     asyncio.get_running_loop().call_later(LATE_S, server.process.send_signal, signal.SIGCONT)
 
             page.page.on("request", stop_at)
-            await page.page.goto(f"{server.http_url}/watch/{stream['id']}")
+            await page.page.goto(f"{server.http_url}/watch/{stream['id']}?transport=hls")
             await page.wait_until_playing()
             await asyncio.sleep(4)
             await page.page.close()
@@ -67,7 +67,7 @@ async def test_slow_network_is_left_room(server: Server, browser: Browser) -> No
     stream = await server.create_stream()
     async with running(NEW_FFMPEG, *encoder_args(server.publish_url(stream), size=SIZE)):
         await server.wait_for(f"/hls/{stream['id']}/720p/index.m3u8", contains="#EXTINF")
-        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}")
+        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}?transport=hls")
         await page.wait_until_playing()
         await limit(page, 60_000)
         await page.page.wait_for_function(LEFT, arg="720p", timeout=25_000)

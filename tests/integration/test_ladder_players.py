@@ -75,7 +75,7 @@ async def test_page_takes_the_first_rung_leaves_one_that_is_shed_and_comes_back(
 
     async with running(NEW_FFMPEG, *encoder_args(server.publish_url(stream), size=SIZE)):
         await server.wait_for(f"/hls/{stream['id']}/720p/index.m3u8", contains="#EXTINF")
-        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}", size=PHONE)
+        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}?transport=hls", size=PHONE)
         page.page.on("request", note)
         await page.wait_until_playing()
         await asyncio.sleep(4)

@@ -61,7 +61,7 @@ async def test_the_bar_goes_back_and_to_live_again(tmp_path: Path, browser: Brow
     async with running_server(folder, **SHORT) as server:
         stream = await server.create_stream(quality="480p")
         async with demo(server.publish_url(stream)):
-            address = f"{server.http_url}/watch/{stream['id']}"
+            address = f"{server.http_url}/watch/{stream['id']}?transport=hls"
             await long_enough(server, f"/hls/{stream['id']}/480p/index.m3u8")
             await asyncio.sleep(1)  # what has asked until now is gone
             page, most = await browser.watch(address), [0]
@@ -101,7 +101,7 @@ async def test_the_bar_goes_back_and_to_live_again(tmp_path: Path, browser: Brow
             assert most[0] <= 5, "a picture over the bar may take one more"
             await page.close()
             # Start over by the address, on a phone.
-            page = await browser.watch(f"{address}?start=0", size=PHONE)
+            page = await browser.watch(f"{address}&start=0", size=PHONE)
             await page.wait_until_playing()
             assert (await page.stats())["rewind"]["position"] - (await page.stats())["rewind"]["start"] < 5
             assert await shown_age(page) > 10

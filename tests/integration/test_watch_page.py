@@ -55,7 +55,7 @@ async def require_motion(page: WatchPage, seconds: float = 3.0) -> list[ShownFra
 async def test_every_rung_plays_close_to_live(server: Server, browser: Browser) -> None:
     stream = await server.create_stream(quality="720p")
     async with demo(server.publish_url(stream)):
-        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}")
+        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}?transport=hls")
         await page.wait_until_playing()
         assert await page.qualities() == RUNGS
         for rung in reversed(RUNGS):
@@ -102,19 +102,22 @@ async def test_the_owner_learns_how_viewers_fare(server: Server, browser: Browse
                 experience = (await server.api("GET", f"/streams/{stream['id']}/analytics"))["experience"]
     assert experience["reports"] == 1
     assert 10 < experience["startup_ms"]["median"] < 15_000
-    assert 0.1 < experience["latency_s"]["median"] <= LATENCY_S
+    assert 0 < experience["latency_s"]["median"] <= LATENCY_S
     assert set(experience["rungs"]) <= set(RUNGS)
     assert sum(experience["rungs"].values()) == 1
     assert page.unexpected_errors() == []
 
 
-async def test_page_goes_on_when_the_encoder_comes_back(tmp_path: Path, browser: Browser) -> None:
+@pytest.mark.parametrize("transport", ["webrtc", "hls"])
+async def test_page_goes_on_when_the_encoder_comes_back(
+    tmp_path: Path, browser: Browser, transport: str
+) -> None:
     """Without a slate players run dry: the page says why."""
     folder = tmp_path / "data"
     folder.mkdir()
     async with running_server(folder, LADDER="always", SLATE_AFTER_S="60") as server:
         stream = await server.create_stream(quality="480p")
-        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}")
+        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}?transport={transport}")
         async with demo(server.publish_url(stream)):
             await page.wait_until_playing()
             await require_motion(page)
@@ -124,6 +127,7 @@ async def test_page_goes_on_when_the_encoder_comes_back(tmp_path: Path, browser:
             await lost.wait_for(state="detached", timeout=15_000)
             await require_motion(page)
             assert (await page.stats())["latency"] <= LATENCY_S
+            assert (await page.stats())["transport"] == transport
         assert page.unexpected_errors() == []
 
 
@@ -132,7 +136,10 @@ async def test_players_of_every_rung_go_on_after_a_slate(server: Server, browser
     stream = await server.create_stream(quality="480p")
     rungs = RUNGS[1:]
     async with demo(server.publish_url(stream)):
-        pages = [await browser.watch(f"{server.http_url}/watch/{stream['id']}", size=PHONE) for _ in rungs]
+        pages = [
+            await browser.watch(f"{server.http_url}/watch/{stream['id']}?transport=hls", size=PHONE)
+            for _ in rungs
+        ]
         for page, rung in zip(pages, rungs, strict=True):
             await page.wait_until_playing()
             await page.choose_quality(rung)
@@ -175,7 +182,7 @@ async def test_sources_of_other_codecs_play(server: Server, browser: Browser, so
     stream = await server.create_stream()
     arguments = ["-hide_banner", "-loglevel", "error", *SOURCES[source].split()]
     async with running(NEW_FFMPEG, *arguments, "-f", "flv", server.publish_url(stream)):
-        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}")
+        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}?transport=hls")
         await page.page.wait_for_function(
             "() => document.querySelector('video')?.currentTime > 3", timeout=25_000, polling=100
         )
@@ -200,7 +207,7 @@ async def test_copy_in_another_codec_goes_on_over_a_slate_and_a_source_that_it_c
     stream = await server.create_stream()
     first = ["-hide_banner", "-loglevel", "error", *SOURCES["AV1, Opus"].split(), "-f", "flv"]
     async with running(NEW_FFMPEG, *first, server.publish_url(stream)):
-        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}")
+        page = await browser.watch(f"{server.http_url}/watch/{stream['id']}?transport=hls")
         await page.page.wait_for_function(PLAYS_BEYOND, arg=3, timeout=25_000)
         await page.page.select_option("select.quality", "360p-av1")
         await page.page.wait_for_function("() => window.__player.level === '360p-av1'", timeout=15_000)

@@ -68,6 +68,14 @@ async def has_come(diary: Diary, name: str, pts: int) -> None:
     raise AssertionError(f"{name} has not come to {pts}: {diary.pts(name)[-1:]}")
 
 
+async def has_sounded(diary: Diary, pts: int) -> None:
+    for _ in range(1000):
+        if diary.sounds and diary.sounds[-1][0] > pts:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"the sound has not come to {pts}: {diary.sounds[-1:]}")
+
+
 def shown(diary: Diary, name: str) -> list[int]:
     """PTS of the pictures of a rung as a decoder shows them that knows nothing else."""
     codec = av.CodecContext.create("h264", "r")
@@ -100,6 +108,7 @@ async def test_what_comes_is_decoded_without_a_hole(broadcast: Broadcast) -> Non
         assert pts == list(range(pts[0], 150 * STEP, STEP))
         assert pts[0] % (50 * STEP) == 0
     assert all(0 < rung.bitrate_bps < 100_000 for rung in diary.told[-1]), "measured by now"
+    await has_sounded(diary, 149 * STEP - 4 * FRAME)
     await broadcast.finish()
     assert diary.is_closed
     sounds = [pts for pts, _ in diary.sounds]
@@ -117,7 +126,10 @@ async def test_a_keyframe_on_demand_leaves_hls_as_it_is(broadcast: Broadcast) ->
     relay.attach(diary)
     relay.want({"144p": 1}, audio=False)
     for begin in range(20, len(packets), 40):
-        relay.force_keyframe("144p", diary.pts("144p")[-1] if diary.frames else 0)
+        # The encoders are where the source is: what is asked for twice before they get there is one keyframe.
+        sent = sum(packet.is_video for packet in packets[:begin])
+        await has_come(diary, "144p", (sent - 3) * STEP)
+        relay.force_keyframe("144p", diary.pts("144p")[-1])
         await feed(broadcast, packets[begin : begin + 40])
     await broadcast.finish()
     keyframes = [pts // STEP for pts in diary.keyframes("144p")]

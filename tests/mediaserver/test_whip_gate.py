@@ -6,6 +6,7 @@ import pytest
 
 from media.error import StreamError
 from mediaserver.live.whip_gate import WhipGate
+from webrtc.port import Broadcasts, PublishGate
 
 from .relay_sink import Diary
 from .scene import Source
@@ -34,18 +35,20 @@ async def test_who_publishes_over_whip_is_a_publisher_like_any_other(house: Hous
 
 
 async def test_a_wrong_key_is_refused_with_words(house: House) -> None:
+    gate: PublishGate = WhipGate(house.stage)
     with pytest.raises(StreamError, match=r"\w+ \w+"):
-        await WhipGate(house.stage).publish("wrong", "10.0.0.2:443", "", Kicks())
+        await gate.publish("wrong", "10.0.0.2:443", "", Kicks())
 
 
 async def test_a_source_is_there_from_the_first_media_to_the_end(house: House) -> None:
+    broadcasts: Broadcasts = house.stage
     stream = await house.create()
-    assert house.stage.find_source(stream.id) is None
-    assert house.stage.find_source("another") is None
+    assert broadcasts.find_source(stream.id) is None
+    assert broadcasts.find_source("another") is None
     publication = await house.publish(stream)
     source = Source()
     send(publication, 60, source)
-    relay = house.stage.find_source(stream.id)
+    relay = broadcasts.find_source(stream.id)
     assert relay is not None
     diary = Diary()
     relay.attach(diary)

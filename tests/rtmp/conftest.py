@@ -4,16 +4,11 @@ import ssl
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import settings
 
 from rtmp.limit import RtmpLimits
 from rtmp.server import RtmpServer
 from tests.rtmp.encoder import Connect, Encoder, open_encoder
 from tests.rtmp.gate import RecordingGate
-
-# A slow machine is no fault of the code: examples have no deadline of their own.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
 
 
 @pytest.fixture

@@ -49,6 +49,7 @@ export class Broadcast {
   private readonly transports = new TransportChoice(forcedTransport(location.search), WebRtcPlayer.supported());
   /** Counts players: what is still being loaded for one before the newest comes too late. */
   private turn = 0;
+  private readonly past: Past;
   private readonly qoe: QoeReporter;
 
   /** @param startAt where to begin, as playlists take it; null for live. */
@@ -56,6 +57,7 @@ export class Broadcast {
     private readonly streamId: string,
     private startAt: string | null = null,
   ) {
+    this.past = new Past(this.playlistUrl());
     this.qoe = new QoeReporter(streamId, () => this.stats(), () => this.isPlaying());
   }
 
@@ -178,7 +180,7 @@ export class Broadcast {
   private webRtc(video: HTMLVideoElement, url: string): () => Player {
     const around = {
       url,
-      past: this.transports.hasAlternative ? new Past(this.playlistUrl()) : null,
+      past: this.transports.hasAlternative ? this.past : null,
       isOnAir: () => this.state.stream?.media?.connected !== false,
       hasEnded: async () => {
         await this.refresh();

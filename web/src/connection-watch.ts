@@ -48,10 +48,8 @@ export class ConnectionWatch {
     this.isConnected = state === "connected";
     if (this.isConnected && (this.phase === "shaky" || this.phase === "restarting")) this.enter("playing", Infinity);
     if (state === "disconnected" && this.phase === "playing") this.enter("shaky", now + DISCONNECTED_MS);
-    if (state === "failed" && this.phase !== "idle") {
-      if (this.phase === "playing") this.phase = "shaky";
-      this.until = now;
-    }
+    if (state === "failed" && this.phase === "playing") this.enter("shaky", now);
+    else if (state === "failed" && this.until !== Infinity) this.until = now;
   }
 
   /** The network is another one: the old way may be gone, and nobody says so. */

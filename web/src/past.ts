@@ -5,7 +5,8 @@ import { MIN_LENGTH_S, type Place, type Rewind } from "./rewind";
 const EVERY_MS = 60_000;
 /** Whoever points at something newer makes it be read again, so often at most. */
 const AGAIN_MS = 5000;
-const FIRST_MS = 1500;
+/** Until something has been read. */
+const FIRST_MS = 2000;
 
 interface Segment {
   msn: number;
@@ -51,6 +52,7 @@ export class Past {
   private recorded: Recorded | null = null;
   /** When it was read, on the page's clock. */
   private readAt = -Infinity;
+  private isReading = false;
   private variantUrl: string | null = null;
   private timer = 0;
 
@@ -93,12 +95,12 @@ export class Past {
 
   private readAgain(): void {
     void this.read();
-    this.timer = window.setTimeout(() => this.readAgain(), EVERY_MS);
+    this.timer = window.setTimeout(() => this.readAgain(), this.recorded ? EVERY_MS : FIRST_MS);
   }
 
   private async read(): Promise<void> {
-    const since = this.readAt;
-    this.readAt = performance.now(); // one at a time
+    if (this.isReading) return;
+    this.isReading = true;
     try {
       this.variantUrl ??= await this.findVariant();
       const answer = await fetch(this.variantUrl);
@@ -106,12 +108,12 @@ export class Past {
       if (recorded) {
         this.recorded = recorded;
         this.readAt = performance.now();
-        return;
       }
     } catch {
       // There is no bar, then, or an older one.
+    } finally {
+      this.isReading = false;
     }
-    this.readAt = since;
   }
 
   private async findVariant(): Promise<string> {

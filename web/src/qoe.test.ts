@@ -69,3 +69,12 @@ test("who pauses tells nothing but what has happened", () => {
   expect(meter.report(stats(), false)).toBeNull();
   expect(meter.report(stats({ stalls: 1, stalledSeconds: 0.1 }), false)).toMatchObject({ stalls: 1, stalled_s: 0.1 });
 });
+
+test("what did not come one way and came another was wanted all the time", () => {
+  const meter = new QoeMeter("session-1");
+  meter.onWanted(1000);
+  meter.onDetour();
+  meter.onWanted(4200);
+  meter.onPlaying(5000);
+  expect(meter.report(stats(), true)?.startup_ms).toBe(4000);
+});

@@ -12,7 +12,7 @@ const COUNT_MS = 500;
 /** Without a new picture for so long, playback has run dry. */
 const STALLED_MS = 1000;
 /** Events that have stopped are read again so much later. */
-const EVENTS_AGAIN_MS = 2000;
+const EVENTS_AGAIN_MS = 1000;
 const MAX_ERRORS_KEPT = 50;
 
 export interface WebRtcEvents extends PlayerEvents {
@@ -56,11 +56,13 @@ export class WebRtcPlayer implements Player {
   private pictureAt = 0;
   /** What connections before this one have counted. */
   private earlier = { freezes: 0, frozenSeconds: 0 };
+  private isPaused = false;
   /** Where the viewer has stopped, in seconds since 1970; null when nobody has, or there is no past. */
   private pausedAt: number | null = null;
   private isOffAir = false;
   /** Whether the server seems to have ended the session. */
   private isSessionOver = false;
+  private hasAskedAgain = false;
   private isDestroyed = false;
 
   constructor(
@@ -98,6 +100,7 @@ export class WebRtcPlayer implements Player {
   }
 
   pause(): void {
+    this.isPaused = true;
     this.pausedAt = this.rewind() && (this.around.past?.now() ?? null);
     this.video.pause();
   }
@@ -109,6 +112,7 @@ export class WebRtcPlayer implements Player {
   }
 
   goLive(): void {
+    this.isPaused = false;
     this.pausedAt = null;
     void this.video.play().catch(() => undefined); // refused autoplay leaves the play button
   }
@@ -191,7 +195,7 @@ export class WebRtcPlayer implements Player {
       if (transport) transport.onstatechange = () => transport.state === "closed" && this.onGone(connection);
       if (this.video.srcObject === media) return;
       this.video.srcObject = media;
-      if (this.pausedAt === null) this.goLive();
+      if (!this.isPaused) this.goLive();
     };
     connection.onconnectionstatechange = () => {
       if (connection === this.connection) this.watch.onState(connection.connectionState, performance.now());
@@ -216,6 +220,7 @@ export class WebRtcPlayer implements Player {
   private onPicture(): void {
     this.pictureAt = performance.now();
     this.watch.onPicture();
+    this.hasAskedAgain = false;
     this.around.past?.start();
   }
 
@@ -227,7 +232,10 @@ export class WebRtcPlayer implements Player {
 
   private onRefused(error: unknown): void {
     this.note(error);
-    if (error instanceof WhepError && error.isNotYet) {
+    // A process that has died is there again in a moment: whoever had a picture asks once more.
+    const isAgain = error instanceof WhepError && error.isOverloaded && this.watch.hasPlayed && !this.hasAskedAgain;
+    if (isAgain) this.hasAskedAgain = true;
+    if (error instanceof WhepError && (error.isNotYet || isAgain)) {
       this.watch.onNotYet();
       this.retry = window.setTimeout(() => void this.open(), error.retryAfterS * 1000);
     } else if (this.watch.hasPlayed && !(error instanceof WhepError)) {
@@ -238,8 +246,8 @@ export class WebRtcPlayer implements Player {
   }
 
   private readEvents(): void {
-    const { session } = this;
-    if (!session?.eventsUrl || this.isDestroyed) return;
+    const { session, connection } = this;
+    if (!session?.eventsUrl || !connection) return;
     this.source?.close();
     const source = (this.source = new EventSource(session.eventsUrl));
     source.addEventListener("layers", (event) => this.onLayers(parseLayers((event as MessageEvent<string>).data)));
@@ -247,10 +255,12 @@ export class WebRtcPlayer implements Player {
     source.addEventListener("active", () => (this.isOffAir = false));
     source.addEventListener("inactive", () => (this.isOffAir = true));
     source.onerror = () => {
+      const isRefused = source.readyState === EventSource.CLOSED;
       source.close();
       this.isSessionOver = true;
-      // What has ended with the session is not asked for again.
-      setTimeout(() => this.session === session && this.watch.isPlaying && this.readEvents(), EVENTS_AGAIN_MS);
+      if (isRefused) this.onGone(connection);
+      // Either the session has ended, which is no reason to ask, or something on the way to it.
+      else setTimeout(() => this.session === session && this.watch.isPlaying && this.readEvents(), EVENTS_AGAIN_MS);
     };
   }
 

@@ -38,6 +38,11 @@ export class WhepError extends Error {
   get isNotYet(): boolean {
     return this.status === 409;
   }
+
+  /** Whether there is no room now. */
+  get isOverloaded(): boolean {
+    return this.status === 503;
+  }
 }
 
 /** One session: the server sends for as long as it lasts. */
