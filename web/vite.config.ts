@@ -11,6 +11,6 @@ export default defineConfig({
     chunkSizeWarningLimit: 1800, // hls.js is a chunk of its own for the watch page, Swagger UI one for /docs
   },
   server: {
-    proxy: Object.fromEntries(["/api", "/hls"].map((path) => [path, "http://127.0.0.1:8098"])),
+    proxy: Object.fromEntries(["/api", "/hls", "/webrtc"].map((path) => [path, "http://127.0.0.1:8098"])),
   },
 });
