@@ -269,7 +269,7 @@ def test_nobody_is_asked_for_what_it_has_not_offered() -> None:
     show = Show(lambda index: index == 60, offer=replace(OFFER, media=(mute,)))
     show.play(pictures())
     assert show.keyframes_asked == 0
-    assert "ingest_packets_asked_for" not in show.receiver.counters
+    assert show.receiver.counters["ingest_packets_asked_for"] == 0
 
 
 # Reports.
@@ -359,6 +359,23 @@ def test_sound_that_is_lost_leaves_a_hole() -> None:
         packets += take(receiver)
     assert [(packet.pts - packets[0].pts) // 1800 for packet in packets] == [0, 1, 2, 5, 6, 7, 8, 9]
     assert receiver.counters["ingest_sounds_lost"] == 2
+
+
+def test_sound_is_repaired_where_that_was_agreed_on() -> None:
+    audio = OFFER.media[1]
+    assert audio.codec is not None
+    codec = replace(audio.codec, rtx_payload_type=112, feedback=frozenset({"nack"}))
+    receiver = Receiver(replace(OFFER, media=(OFFER.media[0], replace(audio, codec=codec))), OUR_SSRC, 0.0)
+    sender = Sender(AUDIO, AUDIO_SSRC)
+    for index in range(5):
+        (data,) = sender.packets([sounds()[index]], 960 * index)
+        if index != 2:
+            receiver.receive_rtp(data, 5.0 + index / 50)
+    (number,) = read(receiver.take_rtcp()).numbers
+    repeated = bytearray(sender.repeat(number))
+    repeated[1] = 112
+    receiver.receive_rtp(bytes(repeated), 5.1)
+    assert [packet.data for packet in take(receiver)] == list(sounds()[:5])
 
 
 def test_sound_is_brought_to_the_picture_by_reports() -> None:
