@@ -53,7 +53,7 @@ def routes(settings: Settings, plane: WebRtcPlane, stage: Stage, control: Contro
 
 def paths() -> dict[str, dict[str, Any]]:
     """Describe the routes as OpenAPI path items."""
-    return description.paths() | whip_description.paths()
+    return {**description.paths(), **whip_description.paths()}
 
 
 def ice_servers(settings: Settings, now: float) -> list[IceServer]:
