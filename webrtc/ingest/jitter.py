@@ -12,7 +12,11 @@ MAX_JUMP = 3000
 sender that began anew, if the next number follows."""
 
 MAX_ASKED = 256
-"""A hole of more packets is a blackout: all of them again would only prolong it, a keyframe is smaller."""
+"""A hole of more packets is a blackout: all of them again would only prolong it, a keyframe is smaller. That many at
+once also fit in a datagram, wherever they lie."""
+
+MAX_MISSING = 1000
+"""So many at a time make nothing better either; as in libwebrtc."""
 
 MAX_HELD_PACKETS = 4096
 MAX_HELD_BYTES = 8 << 20
@@ -138,9 +142,9 @@ class JitterBuffer:
         """List the numbers, 16 bits each, of packets to ask for now, in their order."""
         if not self._is_repaired or not self._missing:
             return []
-        found = []
+        found: list[int] = []
         for sequence, missing in self._missing.items():
-            if self._ask_at(missing) <= now < missing.give_up_at:
+            if len(found) < MAX_ASKED and self._ask_at(missing) <= now < missing.give_up_at:
                 missing.asked_at = now
                 missing.asks += 1
                 found.append(sequence & 0xFFFF)
@@ -165,7 +169,8 @@ class JitterBuffer:
 
     @property
     def _is_full(self) -> bool:
-        return len(self._held) > MAX_HELD_PACKETS or self._held_bytes > MAX_HELD_BYTES
+        is_full = len(self._held) > MAX_HELD_PACKETS or self._held_bytes > MAX_HELD_BYTES
+        return is_full or len(self._missing) > MAX_MISSING
 
     def _ask_at(self, missing: _Missing) -> float:
         if missing.asked_at is None:
@@ -198,7 +203,11 @@ class JitterBuffer:
         self._held_bytes += len(packet.payload)
 
     def _miss(self, sequences: range, now: float) -> None:
-        give_up_at = now + self.wait_s if len(sequences) <= MAX_ASKED else 0.0
+        give_up_at = now + self.wait_s
+        if len(sequences) > MAX_ASKED:
+            give_up_at = 0.0
+            for missing in self._missing.values():
+                missing.give_up_at = give_up_at
         for sequence in sequences:
             self._missing[sequence] = _Missing(give_up_at)
 

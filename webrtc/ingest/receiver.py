@@ -18,6 +18,7 @@ from .feedback import (
     write_report,
 )
 from .sound import Sound
+from .stream import IncomingStream
 from .timeline import Timeline
 from .video import Video
 
@@ -108,7 +109,10 @@ class Receiver:
             self._read_video(now)
         elif number == sound.payload_type:
             sound.receive(header, payload, now)
-            self._ready.extend(self._sound.read(now))
+            self._read_sound(now)
+        elif number == sound.rtx_payload_type:
+            sound.receive_repeated(header, payload, now)
+            self._read_sound(now)
         else:
             self._counters["ingest_packets_of_other_types"] += 1
 
@@ -168,7 +172,7 @@ class Receiver:
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
         self._read_video(now)
-        self._ready.extend(self._sound.read(now))
+        self._read_sound(now)
         if self._report_at is not None and now >= self._report_at:
             self._report(now)
 
@@ -182,16 +186,25 @@ class Receiver:
                 self._fault = error
         self._ask(now)
 
+    def _read_sound(self, now: float) -> None:
+        self._ready.extend(self._sound.read(now))
+        self._request(self._missing(self._sound.stream, now))
+
     def _ask(self, now: float) -> None:
-        """Ask for what is missing: packets, a keyframe."""
+        """Ask for what pictures lack: packets, a keyframe."""
         stream = self._video.stream
-        items = []
-        if numbers := stream.jitter.ask(now):
-            items.append(write_missing(self._ssrc, stream.ssrc or 0, numbers))
-            self._counters["ingest_packets_asked_for"] += len(numbers)
+        items = self._missing(stream, now)
         if self._video.keyframes.take(now) and stream.takes_pli:
             items.append(write_keyframe_request(self._ssrc, stream.ssrc or 0))
             self._counters["ingest_keyframes_asked_for"] += 1
+        self._request(items)
+
+    def _missing(self, stream: IncomingStream, now: float) -> list[bytes]:
+        numbers = stream.jitter.ask(now)
+        self._counters["ingest_packets_asked_for"] += len(numbers)
+        return [write_missing(self._ssrc, stream.ssrc or 0, numbers)] if numbers else []
+
+    def _request(self, items: list[bytes]) -> None:
         if self._is_reduced:
             self._feedback.extend(items)
         elif items:

@@ -10,6 +10,7 @@ from webrtc.ingest.jitter import (
     MAX_ASKED,
     MAX_HELD_PACKETS,
     MAX_JUMP,
+    MAX_MISSING,
     MAX_WAIT_S,
     MIN_WAIT_S,
     REORDER_WAIT_S,
@@ -120,6 +121,24 @@ def test_nothing_is_asked_for_after_a_blackout() -> None:
     assert buffer.ask(1.0) == []
     assert drain(buffer, 1.0) == [1, f"-{MAX_ASKED + 1}", 3 + MAX_ASKED]
     assert buffer.get_timer() is None
+
+
+def test_a_blackout_ends_the_wait_for_what_was_missing_before() -> None:
+    buffer = JitterBuffer(is_repaired=True)
+    for number in (1, 3, 4 + MAX_ASKED + 1):
+        insert(buffer, number, 1.0)
+    assert drain(buffer, 1.0) == [1, "-1", 3, f"-{MAX_ASKED + 1}", 5 + MAX_ASKED]
+
+
+def test_no_more_is_missed_than_can_be_asked_for() -> None:
+    buffer = JitterBuffer(is_repaired=True)
+    number = 0
+    for _ in range(100):
+        insert(buffer, number)
+        assert len(buffer.ask(0.0)) <= MAX_ASKED
+        drain(buffer)
+        number += MAX_ASKED
+    assert len(drain(buffer, 10.0)) <= 2 * (MAX_MISSING // MAX_ASKED + 1)
 
 
 def test_a_stray_number_is_not_believed() -> None:
