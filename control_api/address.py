@@ -40,10 +40,11 @@ class Addresses:
         """Make the address of the multivariant playlist that shows what arrives before the start."""
         return f"{self._hls_folder(request, stream_id, token)}/preview/master.m3u8"
 
-    def webrtc(self, request: web.Request, stream_id: str) -> str:
-        """Make the WHEP address."""
+    def webrtc(self, request: web.Request, stream_id: str, token: str | None = None) -> str:
+        """Make the WHEP address, with a playback token for private streams."""
         base = self.webrtc_base_url or f"{_origin(request)}/webrtc"
-        return f"{re.sub('^ws', 'http', base).rstrip('/')}/{stream_id}"
+        address = f"{re.sub('^ws', 'http', base).rstrip('/')}/{stream_id}"
+        return f"{address}/~{token}" if token else address
 
     def _hls_folder(self, request: web.Request, stream_id: str, token: str | None) -> str:
         base = (self.hls_base_url or f"{_origin(request)}/hls").rstrip("/")

@@ -22,6 +22,7 @@ from .http_answer import (
 )
 from .ice_server import IceServer, link_values
 from .port import Audience, Broadcasts
+from .precondition import check_precondition
 from .rate import RequestRate
 from .sdp.description import IceCredentials
 from .sdp.fragment import parse_fragment
@@ -113,7 +114,7 @@ class Endpoint:
         fragment = parse_fragment(text)
         if session.is_pending:
             raise RefusedError(409, "wrong_state", "The counter-offer was not answered yet.")
-        _check_precondition(request, session)
+        check_precondition(request.headers.get("If-Match"), session.etag)
         if fragment.ice is None or fragment.ice == session.ice:
             # The viewer's candidates: ours is an agent that waits to be found (RFC 8445, 2.5).
             return web.Response(status=204, headers=HEADERS)
@@ -208,14 +209,3 @@ def empty() -> web.Response:
 def _token(request: web.Request) -> str | None:
     """Find what the viewer shows of its rights: in the address, else in the header."""
     return request.match_info.get("token") or bearer_token(request)
-
-
-def _check_precondition(request: web.Request, session: Session) -> None:
-    """Let a change pass that names the ICE session which it is for (RFC 9110, 13.1.1)."""
-    header = request.headers.get("If-Match")
-    if header is None:
-        raise RefusedError(428, "precondition_required", 'If-Match is needed: the ETag that counts, or "*".')
-    named = {tag.strip() for tag in header.split(",")}
-    # The draft writes the star as if it were a tag; both ways are in use.
-    if not named & {"*", '"*"', f'"{session.etag}"'}:
-        raise RefusedError(412, "precondition_failed", "ICE was restarted meanwhile: this ETag is outdated.")

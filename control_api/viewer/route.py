@@ -89,6 +89,6 @@ class ViewerRoutes:
         )
         return Playback(
             hls_url=self._addresses.hls(call.request, stream.id, token),
-            webrtc_url=self._addresses.webrtc(call.request, stream.id),
+            webrtc_url=self._addresses.webrtc(call.request, stream.id, token),
             token=token,
         )

@@ -72,7 +72,7 @@ async def test_playback_names_the_viewer(house: House) -> None:
         token = playback["token"]
         assert playback == {
             "hls_url": f"{base}/hls/{stream['id']}/~{token}/master.m3u8",
-            "webrtc_url": f"{base}/webrtc/{stream['id']}",
+            "webrtc_url": f"{base}/webrtc/{stream['id']}/~{token}",
             "token": token,
         }
         named = PlaybackSigner(SECRET).verify(stream["id"], salt, token, house.clock.now)
