@@ -164,7 +164,8 @@ class Changes:
         """Let a tenth of the viewers change, and the tenth before them go back, each 10 s."""
         began, rounds = time.monotonic(), int(seconds // CHANGE_EVERY_S)
         sessions = list(self._house.sessions.values())
-        tenth, before = len(sessions) // CHANGE_SHARE, []
+        tenth = len(sessions) // CHANGE_SHARE
+        before: list[str] = []
         for number in range(rounds):
             await asyncio.sleep(max(0.0, began + number * CHANGE_EVERY_S - time.monotonic()))
             chosen = sessions[number * tenth : (number + 1) * tenth]
