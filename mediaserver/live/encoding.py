@@ -7,7 +7,7 @@ the two. A rung may begin in the past, where the open segment does, and it stops
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
 
@@ -89,6 +89,11 @@ class Encoding:
     def stats(self) -> TranscoderStats:
         """How the encoders are doing."""
         return self._transcoder.stats
+
+    @property
+    def recent(self) -> Sequence[Packet]:
+        """Return the packets of the main video from the keyframe of the open segment on."""
+        return self._recent.packets
 
     def encode(self, spec: RungSpec, at: int) -> None:
         """Encode a rung from `at` on, with an IDR there; the frame at `at` has not been sent."""

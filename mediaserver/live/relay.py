@@ -7,48 +7,54 @@ a look while nobody watches.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 
 from hls.timeline import Timeline
 from hls.writer import VideoWriter
-from media.packet import Packet
+from media.packet import CLOCK_HZ, Packet
 from transcode.supervisor import WorkerPool
-from webrtc.port import Rung, Sink, VideoFrame
+from webrtc.port import Sink, VideoFrame
 
 from .declaration import Declaration
 from .encoding import Encoding
 from .ladder import Ladder
-from .plan import Tracks, spec_of
+from .plan import Encode, Tracks, feed_of, spec_of
+from .relay_flow import RelayFlow
+from .relay_listing import RelayListing
 from .relay_rung import RelayRung
 from .relay_sound import RelaySound
 from .rung_state import RungStates
+from .stand_in import StandIn
 
-NEWS = 0.2
-"""By how much of itself a rung's rate has to change before it is told again."""
+MAX_AHEAD = CLOCK_HZ
+"""How far a keyframe may be ordered beyond the newest picture decoded: what is reordered is shown a little later."""
 
 
 class Relay:
     """Implements `webrtc.port.Source`.
 
     Args:
+        stream_id: names the broadcast in logs.
         timeline: of the broadcast.
-        pool: codec workers, for Opus.
+        pool: codec workers, for what is made for WebRTC alone.
         declared: has the writers.
         encoding: the encoders.
         ladder: wakes rungs.
         states: says what fills each rung.
+        admit: asked before something is made for WebRTC alone; see `StandIn`.
     """
 
     def __init__(
         self,
+        stream_id: str,
         timeline: Timeline,
         pool: WorkerPool,
+        *,
         declared: Declaration,
         encoding: Encoding,
-        *,
         ladder: Ladder,
         states: RungStates,
+        admit: Callable[[str, float, float], bool],
     ) -> None:
         self._timeline = timeline
         self._declared = declared
@@ -57,12 +63,23 @@ class Relay:
         self._states = states
         self._rungs: dict[str, RelayRung] = {}
         self._sound = RelaySound(pool, self._forward_audio)
+        self.stand_in = StandIn(
+            stream_id,
+            pool,
+            timeline,
+            RelayFlow(self._forward_stand_in),
+            recent=lambda: encoding.recent,
+            admit=admit,
+            on_change=self.note_change,
+        )
+        """Takes the place of a copied rung whose pictures are reordered."""
         self._tracks: Tracks | None = None
         self._has_run = False
         self._is_on_slate = False
         self._sink: Sink | None = None
-        self._wanted: set[str] = set()
-        self._told: list[Rung] = []
+        self._wanted: dict[str, int] = {}
+        self._last: dict[str, int] = {}  # places of the newest pictures that the sink has, by rung
+        self._listing = RelayListing(declared, encoding, states, self._rungs, self.stand_in)
         self._is_stale = False
 
     @property
@@ -81,6 +98,7 @@ class Relay:
             self._forget_rates()
         self._is_on_slate = False
         self._tracks, self._has_run = tracks, True
+        self._listing.video = tracks.video
         self._sound.begin(tracks.audio)
         self.note_change()
 
@@ -94,7 +112,17 @@ class Relay:
     def end_run(self) -> None:
         """Learn that a run of the source has ended, or the slate: what is told of the rungs stays until the next."""
         self._has_run = False
+        self.stand_in.withdraw()
         self._sound.end_run()
+
+    def cut(self, at: int) -> None:
+        """Learn that a segment begins at `at`, before its picture comes."""
+        self.stand_in.force_keyframe(at)
+        self.note_change()
+
+    def receive_video(self, packet: Packet) -> None:
+        """Take a packet of the main video on the timeline."""
+        self.stand_in.receive(packet)
 
     def receive_audio(self, packet: Packet) -> None:
         """Take a packet of the source's audio on the timeline."""
@@ -112,6 +140,7 @@ class Relay:
         if sink is not None:
             sink.close()
         await self._sound.close()
+        await self.stand_in.close()
 
     # The source of WebRTC.
 
@@ -119,45 +148,84 @@ class Relay:
         """Declare the rungs to `sink` and give it what is wanted from now on, until `detach`."""
         self.detach()
         self._sink = sink
-        self._told = self._describe()
-        sink.declare(self._told)
+        self._settle_stand_in()
+        self._listing.renew()
+        sink.declare(self._listing.rungs)
 
     def detach(self) -> None:
         """Want nothing any more."""
         self.want({}, audio=False)
         self._sink = None
         self._is_stale = False
+        self.stand_in.withdraw()
 
     def want(self, rungs: Mapping[str, int], *, audio: bool) -> None:
         """Give these rungs, which so many viewers each get or wait for, and no others."""
-        for name in self._wanted.difference(rungs):
-            self._rungs[name].unwant()
-            self._ladder.watch(name, 0)
-        self._wanted = {name for name in rungs if name in self._rungs}
-        for name in self._wanted:
-            self._ladder.watch(name, max(1, rungs[name]))
+        for name in self._wanted.keys() - rungs.keys():
+            self._last.pop(name, None)
+            self._rungs[name].flow.unwant()
+            self._watch(name, 0)
+        self._wanted = {name: max(1, count) for name, count in rungs.items() if name in self._rungs}
+        for name, count in self._wanted.items():
+            self._watch(name, count)
             self._rungs[name].want()
         self._sound.want(audio)
 
     def force_keyframe(self, rung: str, after_pts: int) -> None:
         """Make the first frame behind `after_pts` that is not encoded yet a keyframe; not what is copied."""
-        # A place that the source has not reached would keep everybody waiting.
-        self._encoding.force_keyframe(rung, min(after_pts, self._timeline.position) + 1)
+        pts = min(after_pts, self._timeline.position + MAX_AHEAD) + 1
+        if rung == self.stand_in.name:
+            self.stand_in.force_keyframe(pts)
+        else:
+            self._encoding.force_keyframe(rung, pts)
 
     # Within.
 
     def _make_rung(self, name: str, writer: VideoWriter) -> RelayRung:
         return RelayRung(
             writer,
+            RelayFlow(lambda frame: self._forward_video(name, frame)),
             is_copied=lambda: self._states.kind(name) == "copied",
-            forward=lambda frame: self._forward_video(name, frame),
             on_change=self.note_change,
         )
 
-    def _forward_video(self, name: str, frame: VideoFrame) -> None:
+    def _watch(self, name: str, viewers: int) -> None:
+        self._ladder.watch(name, viewers)
+        if name == self.stand_in.name:
+            self.stand_in.watch(viewers)
+            if viewers:
+                self.stand_in.flow.want(is_fit=True)
+            else:
+                self.stand_in.flow.unwant()
+
+    def _settle_stand_in(self) -> None:
+        """Let the best copied rung be encoded that would have to go without, for those who want it at once."""
+        tracks = self._tracks
+        name = next((name for name in self._declared.renditions if self._needs_stand_in(name)), None)
+        if name is None or tracks is None or tracks.video is None or self._encoding.failure is not None:
+            self.stand_in.withdraw()
+            return
+        feed = feed_of(self._declared.renditions[name], tracks, may_copy=False)
+        if isinstance(feed, Encode):
+            self.stand_in.offer(spec_of(feed.rendition, tracks.video), tracks.video)
+            if name in self._wanted:
+                self._watch(name, self._wanted[name])
+
+    def _needs_stand_in(self, name: str) -> bool:
+        rung = self._rungs.get(name)
+        return rung is not None and self._states.kind(name) == "copied" and rung.is_reordered
+
+    def _forward_stand_in(self, frame: VideoFrame) -> bool:
+        spec = self.stand_in.spec
+        return spec is not None and self._forward_video(spec.name, frame)
+
+    def _forward_video(self, name: str, frame: VideoFrame) -> bool:
         self._tell()
-        if self._sink is not None:
-            self._sink.receive_video(name, frame)
+        if self._sink is None or frame.pts <= self._last.get(name, -1):
+            return False  # what another encoder makes once more, viewers have
+        self._last[name] = frame.pts
+        self._sink.receive_video(name, frame)
+        return True
 
     def _forward_audio(self, pts: int, data: bytes) -> None:
         if self._sink is not None:
@@ -165,55 +233,15 @@ class Relay:
 
     def _forget_rates(self) -> None:
         for rung in self._rungs.values():
-            rung.forget_rate()
+            rung.flow.forget_rate()
 
     def _tell(self) -> None:
         """Declare the rungs anew, if there is something new."""
         if not self._is_stale:
             return
         self._is_stale = False
-        rungs = self._describe() if self._has_run else self._told
-        if self._sink is not None and _is_news(self._told, rungs):
-            self._told = rungs
-            self._sink.declare(rungs)
-
-    def _describe(self) -> list[Rung]:
-        """List the rungs that can be had, best first."""
-        found = (self._describe_rung(name, rung) for name, rung in self._rungs.items())
-        order = list(self._declared.renditions)
-        return sorted((rung for rung in found if rung is not None), key=lambda rung: order.index(rung.name))
-
-    def _describe_rung(self, name: str, rung: RelayRung) -> Rung | None:
-        rendition, kind = self._declared.renditions[name], self._states.kind(name)
-        if rendition.codec != "h264" or not self._can_come(kind, rung):
-            return None
-        width, height = self._states.size(name)
-        bitrate_bps = (None if self._is_on_slate else rung.bitrate_bps) or self._planned_bps(name)
-        return Rung(
-            name, width, height, bitrate_bps, self._states.is_made(name), kind in ("encoded", "dormant")
-        )
-
-    def _can_come(self, kind: str, rung: RelayRung) -> bool:
-        if kind == "copied":
-            return rung.is_in_order
-        return kind == "slate" or (kind in ("encoded", "dormant") and self._encoding.failure is None)
-
-    def _planned_bps(self, name: str) -> int:
-        video = self._tracks.video if self._tracks is not None else None
-        if video is None:
-            return 0
-        if self._states.kind(name) == "copied" and video.bitrate_bps:
-            return video.bitrate_bps
-        return spec_of(self._declared.renditions[name], video).bitrate_bps
-
-
-def _is_news(before: list[Rung], after: list[Rung]) -> bool:
-    """Tell whether somebody would do something else now: rates change a little all the time."""
-    if [_but_rate(rung) for rung in before] != [_but_rate(rung) for rung in after]:
-        return True
-    pairs = zip(before, after, strict=True)
-    return any(abs(new.bitrate_bps - old.bitrate_bps) > NEWS * old.bitrate_bps for old, new in pairs)
-
-
-def _but_rate(rung: Rung) -> Rung:
-    return replace(rung, bitrate_bps=0)
+        if not self._has_run:
+            return
+        self._settle_stand_in()
+        if self._sink is not None and self._listing.renew():
+            self._sink.declare(self._listing.rungs)

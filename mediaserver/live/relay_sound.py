@@ -40,6 +40,7 @@ class RelaySound:
         self._transcoder: Transcoder | None = None
         self._is_wanted = False
         self._has_failed = False
+        self._has_other_frames = False  # Opus whose packets are not what its track says
         self._from: int | None = None  # where what the encoder has been given begins
         self._next = 0  # where the next frame that goes through belongs
 
@@ -51,6 +52,7 @@ class RelaySound:
     def begin(self, track: AudioTrack | None) -> None:
         """Begin a run of the source; None: nothing is to be heard."""
         self._track = track
+        self._has_other_frames = False
         if self._has_failed:
             self._transcoder, self._has_failed = None, False
         self._settle()
@@ -71,9 +73,13 @@ class RelaySound:
         """Take a packet of the source on the timeline."""
         if not self._is_wanted or packet.track != self._track:
             return
+        samples = FRAME_SAMPLES if self._needs_encoder else packet_samples(packet.data)
+        if samples not in (0, FRAME_SAMPLES):
+            self._has_other_frames = True
+            self._settle()
         if self._needs_encoder:
             self._encode(packet)
-        elif packet_samples(packet.data) == FRAME_SAMPLES:
+        elif samples:
             self._hand_through(packet)
 
     async def close(self) -> None:
@@ -113,7 +119,7 @@ class RelaySound:
 
     @property
     def _needs_encoder(self) -> bool:
-        return self._track is not None and not suits_opus(self._track)
+        return self._track is not None and (self._has_other_frames or not suits_opus(self._track))
 
     def _settle(self) -> None:
         """Have the encoder at work while it is needed, and no longer."""

@@ -27,6 +27,8 @@ class Reordering:
         self._in_order_from = 0
         self.is_in_order = False
         """Whether the newest sample can go to WebRTC."""
+        self.is_reordered = False
+        """Whether something is reordered, or is said to be: not merely unknown."""
 
     def begin(self, track: VideoTrack, at: int, *, is_ours: bool = False) -> None:
         """Take note that samples from `at` on are of this track; the same one again is nothing new.
@@ -37,14 +39,18 @@ class Reordering:
             is_ours: whether they come from encoders of ours, which reorder nothing whatever hardware says of itself.
         """
         if track != self._track:
+            wait = 0 if is_ours else _wait(track)
             self._track = track
-            self._in_order_from = at if is_ours else at + _wait(track)
+            self._in_order_from = at + wait
+            self.is_reordered = wait == QUIET_WAIT
 
     def look(self, dts: int, pts: int) -> None:
         """Look at a sample, in decoding order."""
         if pts - dts > ROUNDING or dts - pts > ROUNDING:
             self._in_order_from = dts + QUIET_WAIT
+            self.is_reordered = True
         self.is_in_order = dts >= self._in_order_from
+        self.is_reordered &= not self.is_in_order
 
 
 def _wait(track: VideoTrack) -> int:

@@ -84,7 +84,14 @@ class Rungs:
         self.states = RungStates(self._declared, self._copied, self._ladder, self._encoding)
         """Every rung as its streamer sees it, best first."""
         self.relay = Relay(
-            output.timeline, pool, self._declared, self._encoding, ladder=self._ladder, states=self.states
+            stream_id,
+            output.timeline,
+            pool,
+            declared=self._declared,
+            encoding=self._encoding,
+            ladder=self._ladder,
+            states=self.states,
+            admit=admit,
         )
         """What there is for WebRTC."""
         self._tracks = Tracks(None)
@@ -196,7 +203,7 @@ class Rungs:
         """Start a segment at `at`, so that encoded rungs start with an IDR there; called before its frame comes."""
         self._ladder.cut(at)
         self._encoding.cut(at)
-        self.relay.note_change()
+        self.relay.cut(at)
 
     def encode_source(self, at: int) -> None:
         """Go on with copied rungs encoded, from a new segment at `at` on, behind a discontinuity."""
@@ -214,6 +221,7 @@ class Rungs:
         """Take a packet of the main video, after the timeline has been advanced to it."""
         self._copied.receive_video(packet)
         self._encoding.send(packet)
+        self.relay.receive_video(packet)
         self._ladder.advance()
         self._advance_sound()
 

@@ -1,7 +1,7 @@
 """Which broadcasts are on the air.
 
-`Stage` is the RTMP room's gate, the control plane's media plane and where HLS delivery finds a broadcast: the ports
-of three rooms, joined in one place.
+`Stage` is the RTMP room's gate, the control plane's media plane and where HLS delivery and WebRTC find a broadcast: the
+ports of four rooms, joined in one place.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from transcode.supervisor import WorkerPool
 
 from .access import AccessRules, Witness
 from .broadcast import Broadcast
-from .burden import Burden
 from .checkpoint import CheckpointStore
 from .description import describe_health, describe_media
 from .ended import EndedOutputs
@@ -44,7 +43,7 @@ from .previews import Previews
 from .relay import Relay
 from .rungs import Rungs
 from .session import Graces, Publication, Session
-from .steward import Steward, usable_cores
+from .steward import Governed, Steward, usable_cores
 from .stored_past import StoredPasts
 
 log = structlog.get_logger(__name__)
@@ -256,8 +255,10 @@ class Stage:
 
     # Within.
 
-    def _burdens(self) -> Iterator[Burden]:
-        return (broadcast.rungs.burden for _, broadcast in self.live_broadcasts())
+    def _burdens(self) -> Iterator[Governed]:
+        for _, broadcast in self.live_broadcasts():
+            yield broadcast.rungs.burden
+            yield broadcast.rungs.relay.stand_in
 
     def _note(self, stream: Stream) -> None:
         """Keep what delivery has to know of a stream, so that it asks no database."""

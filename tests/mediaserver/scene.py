@@ -23,6 +23,7 @@ from media.h264 import h264_track
 from media.packet import CLOCK_HZ, AudioTrack, Packet, VideoTrack
 from mediaserver.live import bridge as bridge_module
 from mediaserver.live import encoding as encoding_module
+from mediaserver.live import stand_in as stand_in_module
 from mediaserver.live.broadcast import Broadcast
 from mediaserver.live.interlude import Screen
 from mediaserver.live.past import SegmentRenderer
@@ -293,6 +294,7 @@ class MakeScene:
         self._monkeypatch = monkeypatch
         monkeypatch.setattr(encoding_module, "Transcoder", Encoder)
         monkeypatch.setattr(bridge_module, "Transcoder", Encoder)
+        monkeypatch.setattr(stand_in_module, "Transcoder", Encoder)
 
     def __call__(
         self,

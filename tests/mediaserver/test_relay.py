@@ -9,7 +9,7 @@ import pytest
 
 from media.h264 import parse_avc_config, split_length_prefixed
 from media.packet import VideoTrack
-from mediaserver.live import relay_rung
+from mediaserver.live import relay_flow
 from mediaserver.live.demand import LINGER_S, VIEWER_REQUESTS, WATCHED_S, Demand
 from mediaserver.live.ladder_rung import Phase
 from mediaserver.live.reordering import QUIET_WAIT, UNSAID_WAIT, Reordering
@@ -100,7 +100,7 @@ async def test_whoever_comes_gets_the_pictures_since_the_newest_keyframe(
 async def test_too_many_pictures_are_not_kept(
     make_scene: MakeScene, kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_rung, "MAX_KEPT_BYTES", 100)
+    monkeypatch.setattr(relay_flow, "MAX_KEPT_BYTES", 100)
     scene = await opened(make_scene, kitchen, 70)
     diary = attached(scene)
     want(scene, "360p")
@@ -206,6 +206,7 @@ async def test_a_rung_is_withdrawn_with_its_first_reordered_picture(
     make_scene: MakeScene, kitchen: Kitchen
 ) -> None:
     scene = await opened(make_scene, kitchen, 50)
+    scene.broadcast.rungs.relay.stand_in._admit = lambda *_: False
     diary = attached(scene)
     want(scene, "360p")
     assert diary.names == ["360p", "240p", "144p"]
@@ -253,6 +254,7 @@ def test_a_source_that_says_nothing_is_watched_for_a_moment(monkeypatch: pytest.
 async def test_a_rung_may_become_fit_while_it_is_wanted(make_scene: MakeScene, kitchen: Kitchen) -> None:
     scene = make_scene(renderer=kitchen)
     source = Source(video=replace(VIDEO, config=REORDERING.config), gop=40)
+    scene.broadcast.rungs.relay.stand_in._admit = lambda *_: False
     scene.connect(source, 2)
     diary = attached(scene)
     want(scene, "360p", "240p")
@@ -290,7 +292,7 @@ async def test_a_keyframe_is_made_when_one_is_asked_for(make_scene: MakeScene) -
     assert diary.keyframes("144p") == []
 
 
-async def test_a_keyframe_of_the_far_future_is_made_now(make_scene: MakeScene) -> None:
+async def test_a_keyframe_of_the_far_future_is_made_soon(make_scene: MakeScene) -> None:
     scene = make_scene()
     source = Source()
     scene.connect(source, 60)
@@ -298,8 +300,8 @@ async def test_a_keyframe_of_the_far_future_is_made_now(make_scene: MakeScene) -
     want(scene, "240p")
     diary.frames.clear()
     scene.broadcast.rungs.relay.force_keyframe("240p", 1_000_000 * FRAME)
-    scene.publish(source, 10)
-    assert diary.keyframes("240p") == [60 * FRAME]
+    scene.publish(source, 30)
+    assert diary.keyframes("240p") == [85 * FRAME]
 
 
 async def test_a_keyframe_that_is_asked_for_is_part_of_a_segment(make_scene: MakeScene) -> None:
@@ -327,7 +329,7 @@ async def test_on_a_bridge_a_keyframe_is_made_as_well(make_scene: MakeScene, kit
     assert "144p" in scene.broadcast.rungs._encoding._bridges.names
     scene.broadcast.rungs.relay.force_keyframe("144p", 60 * FRAME)
     scene.publish(scene.source, 10)
-    assert diary.keyframes("144p") == [50 * FRAME, 60 * FRAME]
+    assert diary.keyframes("144p") == [50 * FRAME, 61 * FRAME]
     assert diary.keyframes("240p") == [50 * FRAME]
 
 

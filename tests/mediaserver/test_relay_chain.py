@@ -117,7 +117,9 @@ async def test_a_keyframe_on_demand_leaves_hls_as_it_is(broadcast: Broadcast) ->
     relay.attach(diary)
     relay.want({"144p": 1}, audio=False)
     for begin in range(20, len(packets), 40):
-        relay.force_keyframe("144p", diary.pts("144p")[-1] if diary.frames else 0)
+        # The encoders are where the source is: what is asked for twice before they get there is one keyframe.
+        await has_come(diary, "144p", (begin - 1) * STEP)
+        relay.force_keyframe("144p", diary.pts("144p")[-1])
         await feed(broadcast, packets[begin : begin + 40])
     await broadcast.finish()
     keyframes = [pts // STEP for pts in diary.keyframes("144p")]
@@ -131,14 +133,40 @@ async def test_a_keyframe_on_demand_leaves_hls_as_it_is(broadcast: Broadcast) ->
 
 
 async def test_a_source_with_b_frames_comes_as_its_best_encoded_rung(broadcast: Broadcast) -> None:
+    broadcast.rungs.relay.stand_in._admit = lambda *_: False
     diary = Diary()
     packets = source(100, b_frames=2)
     broadcast.begin_source()
     await feed(broadcast, packets[:20])
     broadcast.rungs.relay.attach(diary)
-    assert diary.names == ["144p"]
     broadcast.rungs.relay.want({"144p": 1, "240p": 1}, audio=False)
     await feed(broadcast, packets[20:])
     await broadcast.finish()
+    assert diary.names == ["144p"]
     assert shown(diary, "144p") == [n * STEP for n in range(100)]
     assert diary.pts("240p") == []
+
+
+async def test_where_there_is_room_a_source_with_b_frames_is_encoded_at_its_size(
+    broadcast: Broadcast,
+) -> None:
+    diary = Diary()
+    packets = source(150, b_frames=2)
+    broadcast.begin_source()
+    await feed(broadcast, packets[:80])
+    broadcast.rungs.relay.attach(diary)
+    assert [(rung.name, rung.width, rung.can_force) for rung in diary.told[-1]] == [
+        ("240p", 320, True),
+        ("144p", 256, True),
+    ]
+    broadcast.rungs.relay.want({"240p": 1}, audio=False)
+    await feed(broadcast, packets[80:])
+    await has_come(diary, "240p", 145 * STEP)
+    await broadcast.finish()
+    pts = shown(diary, "240p")
+    assert pts == list(range(pts[0], pts[-1] + STEP, STEP))
+    assert pts[0] <= 45 * STEP, "it begins with the next picture, not with the next segment"
+    assert set(diary.keyframes("240p")) >= {pts[0], 50 * STEP, 100 * STEP}
+    view = broadcast.output.view("240p")
+    assert view is not None
+    assert not any(part.is_gap for segment in view.segments for part in segment.parts)

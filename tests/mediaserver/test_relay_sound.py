@@ -224,8 +224,25 @@ async def test_broken_opus_is_left_out(sound: RelaySound, ear: Ear) -> None:
     packets = opus(0.1)
     begin(sound, packets)
     sound.want(True)
-    give(sound, [Packet(packets[0].track, 0, 0, data, True) for data in (b"", b"\xe0", b"\xff")])
+    give(sound, [Packet(packets[0].track, 0, 0, data, True) for data in (b"", b"\xff")])
     assert ear.packets == []
+    assert sound._transcoder is None
+
+
+async def test_opus_of_other_lengths_than_it_says_is_encoded_anew(sound: RelaySound, ear: Ear) -> None:
+    whole = opus(1.0)
+    long = [
+        Packet(item.track, item.pts, item.dts, silk_of_60_ms, True)
+        for item in whole[10::3]
+        for silk_of_60_ms in [b"\x1c\x00\x00"]
+    ]
+    begin(sound, whole)
+    sound.want(True)
+    give(sound, [*whole[:10], *long])
+    await ear.wait(long[-1].pts)
+    assert ear.pts[:10] == [n * FRAME for n in range(10)]
+    assert {packet_samples(data) for _, data in ear.packets} == {960}
+    assert ear.pts == sorted(set(ear.pts))
 
 
 @pytest.mark.parametrize(

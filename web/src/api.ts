@@ -8,6 +8,8 @@ export interface Stream {
   status: "created" | "scheduled" | "live" | "ended" | "cancelled";
   viewer_count?: number;
   media?: { connected: boolean };
+  /** Where WHEP is. */
+  webrtc_url?: string;
 }
 
 /** An answer of the server that is no success. */

@@ -1,7 +1,10 @@
 import { ApiError, getStream, type Stream } from "./api";
-import { Player } from "./player";
+import { Past } from "./past";
+import type { Player } from "./player";
 import { QoeReporter } from "./qoe";
 import { backoffMs, IDLE, type PlayerStats } from "./stats";
+import { forcedTransport, TransportChoice, whepUrl } from "./transport";
+import { WebRtcPlayer } from "./webrtc-player";
 
 export type Phase =
   | "loading"
@@ -19,6 +22,8 @@ export interface BroadcastState {
   levels: string[];
   /** Whether the server answers. */
   reachable: boolean;
+  /** Whether HLS stands in for WebRTC, which was tried and does not work here. */
+  isDelayed: boolean;
 }
 
 declare global {
@@ -33,7 +38,7 @@ const WAITING_MS = 1000;
 
 /** One broadcast as a viewer sees it: asks for its status, waits for its media, plays it, comes back after faults. */
 export class Broadcast {
-  state: BroadcastState = { phase: "loading", stream: null, levels: [], reachable: true };
+  state: BroadcastState = { phase: "loading", stream: null, levels: [], reachable: true, isDelayed: false };
   player: Player | null = null;
   private video: HTMLVideoElement | null = null;
   private onChange: (state: BroadcastState) => void = () => undefined;
@@ -41,6 +46,9 @@ export class Broadcast {
   private attempt = 0;
   private lastStats = IDLE;
   private wanted: string | null = null;
+  private readonly transports = new TransportChoice(forcedTransport(location.search), WebRtcPlayer.supported());
+  /** Counts players: what is still being loaded for one before the newest comes too late. */
+  private turn = 0;
   private readonly qoe: QoeReporter;
 
   /** @param startAt where to begin, as playlists take it; null for live. */
@@ -80,6 +88,13 @@ export class Broadcast {
     this.change({});
   }
 
+  /** See what happens now, as soon as it can be had. */
+  goLive(): void {
+    const isBetter = this.player?.stats().transport === "hls" && this.whepUrl(null) !== null;
+    if (isBetter) void this.switchTo(null);
+    else this.player?.goLive();
+  }
+
   stats(): PlayerStats {
     if (this.player) this.lastStats = this.player.stats();
     return { phase: this.state.phase, ...this.lastStats };
@@ -91,7 +106,7 @@ export class Broadcast {
       const [, playable] = await Promise.all([this.refresh(), this.player ? false : this.hasMedia()]);
       if (this.stopped) return;
       if (this.player?.isStalled && this.state.stream?.status === "ended") this.end();
-      if (playable && !this.hasEndedMeanwhile()) this.openPlayer();
+      if (playable && !this.player && !this.hasEndedMeanwhile()) await this.openPlayer();
       else if (!this.player) this.explainAbsence();
       await this.pause();
     }
@@ -134,24 +149,84 @@ export class Broadcast {
     return this.state.phase === "reconnecting" && this.state.stream?.status === "ended";
   }
 
-  private openPlayer(): void {
-    if (!this.video) return;
-    if (!Player.supported(this.video)) {
+  private async openPlayer(): Promise<void> {
+    const { video, startAt } = this;
+    if (!video) return;
+    const turn = ++this.turn;
+    const url = this.whepUrl(startAt);
+    const make = url === null ? await this.hls(video, startAt) : this.webRtc(video, url);
+    if (turn !== this.turn || this.stopped) return;
+    if (make === null) {
       this.change({ phase: "unsupported" });
       return;
     }
-    this.player = new Player(this.video, this.playlistUrl(), {
-      onLevels: (levels) => {
+    this.startAt = null; // whoever reconnects goes on with what is live
+    this.player = make();
+    this.qoe.watch(video);
+    video.addEventListener("playing", () => (this.attempt = 0), { once: true });
+    this.change({ phase: "playing", isDelayed: this.state.isDelayed && url === null });
+  }
+
+  /** Say where WHEP is, when that is how to watch now. */
+  private whepUrl(startAt: string | null): string | null {
+    const { stream } = this.state;
+    if (!stream?.webrtc_url) return null;
+    const transport = this.transports.choose(stream.status === "live", startAt !== null, performance.now());
+    return transport === "webrtc" ? whepUrl(stream.webrtc_url, location) : null;
+  }
+
+  private webRtc(video: HTMLVideoElement, url: string): () => Player {
+    const around = {
+      url,
+      past: this.transports.hasAlternative ? new Past(this.playlistUrl()) : null,
+      isOnAir: () => this.state.stream?.media?.connected !== false,
+      hasEnded: async () => {
+        await this.refresh();
+        return this.state.stream?.status === "ended";
+      },
+    };
+    return () =>
+      new WebRtcPlayer(video, around, {
+        ...this.playerEvents(),
+        onUnavailable: () => this.leaveWebRtc(),
+        onRewind: (start) => void this.switchTo(start),
+      });
+  }
+
+  /** The code for HLS is large, and loaded when it is needed. */
+  private async hls(video: HTMLVideoElement, startAt: string | null): Promise<(() => Player) | null> {
+    const { HlsPlayer } = await import("./hls-player");
+    if (!HlsPlayer.supported(video)) return null;
+    return () => new HlsPlayer(video, this.playlistUrl(), this.playerEvents(), startAt);
+  }
+
+  private playerEvents() {
+    return {
+      onLevels: (levels: string[]) => {
         this.change({ levels });
         if (this.wanted !== null && levels.includes(this.wanted)) this.player?.chooseLevel(this.wanted);
       },
       onFailed: () => this.reconnect(),
       onEnded: () => this.end(),
-    }, this.startAt);
-    this.qoe.watch(this.video);
-    this.startAt = null; // whoever reconnects goes on with what is live
-    this.video.addEventListener("playing", () => (this.attempt = 0), { once: true });
-    this.change({ phase: "playing" });
+    };
+  }
+
+  private leaveWebRtc(): void {
+    this.transports.onUnavailable(performance.now());
+    if (!this.transports.hasAlternative) {
+      this.reconnect();
+      return;
+    }
+    this.qoe.onDetour();
+    this.change({ isDelayed: true });
+    void this.switchTo(null);
+  }
+
+  /** Go on with another player. */
+  private async switchTo(startAt: string | null): Promise<void> {
+    this.closePlayer();
+    this.startAt = startAt;
+    await this.openPlayer();
   }
 
   private reconnect(): void {
@@ -165,6 +240,7 @@ export class Broadcast {
   }
 
   private closePlayer(): void {
+    this.turn += 1;
     this.stats();
     this.player?.destroy();
     this.player = null;

@@ -69,7 +69,7 @@ export function Controls({ media, stats, chosenLevel, actions, statisticsShown, 
 function LiveButton({ media, stats, onClick }: { media: MediaState; stats: PlayerStats; onClick(): void }) {
   if (stats.latency === null) return null;
   const behind = stats.latency - (stats.targetLatency ?? 0);
-  const latency = stats.latency < FAR_S ? `${stats.latency.toFixed(1)} s` : clock(stats.latency);
+  const latency = stats.latency < FAR_S ? `${Math.max(0.1, stats.latency).toFixed(1)} s` : clock(stats.latency);
   const atLive = !media.paused && behind < LIVE_TOLERANCE_S;
   return (
     <button type="button" class={atLive ? "live-button at-live" : "live-button"} title={atLive ? text.player.atLive : text.player.goLive} onClick={onClick}>

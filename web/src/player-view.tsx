@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Broadcast, BroadcastState } from "./broadcast";
 import { type Actions, Controls } from "./controls";
 import { Icon } from "./icons";
-import { type MediaState, useMediaState } from "./media-state";
+import { useMediaState } from "./media-state";
 import { clamp } from "./rewind";
 import { Notice } from "./notice";
 import type { PlayerStats } from "./stats";
@@ -12,6 +12,7 @@ import { text } from "./text";
 const STATS_MS = 500;
 const IDLE_MS = 3000;
 const SKIP_S = 5;
+const DELAYED_NOTICE_MS = 8000;
 
 /** The picture with everything that lies over it. */
 export function PlayerView({ broadcast, state }: { broadcast: Broadcast; state: BroadcastState }) {
@@ -47,7 +48,8 @@ export function PlayerView({ broadcast, state }: { broadcast: Broadcast; state: 
           {text.player.tapToUnmute}
         </button>
       )}
-      {playing && <Buffering media={media} state={state} />}
+      {playing && <Buffering isBuffering={media.buffering || stats.isStalled} state={state} />}
+      {playing && state.isDelayed && <Delayed />}
       {!playing && <Notice phase={state.phase} />}
       {showStatistics && <Statistics stats={stats} />}
       {playing && (
@@ -66,8 +68,22 @@ export function PlayerView({ broadcast, state }: { broadcast: Broadcast; state: 
   );
 }
 
-function Buffering({ media, state }: { media: MediaState; state: BroadcastState }) {
-  if (!media.buffering) return null;
+/** Says for a while that the viewer sees everything a little later than others. */
+function Delayed() {
+  const [isShown, setShown] = useState(true);
+  useEffect(() => {
+    const timer = setTimeout(() => setShown(false), DELAYED_NOTICE_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  return isShown ? (
+    <p class="delayed" role="status">
+      {text.player.delayed}
+    </p>
+  ) : null;
+}
+
+function Buffering({ isBuffering, state }: { isBuffering: boolean; state: BroadcastState }) {
+  if (!isBuffering) return null;
   const reason = absenceReason(state);
   return (
     <div class="buffering" role="status">
@@ -102,13 +118,13 @@ function actionsOn(broadcast: Broadcast, video: HTMLVideoElement | null, frame: 
       const change = document.fullscreenElement ? document.exitFullscreen() : frame?.requestFullscreen?.();
       void change?.catch(() => undefined);
     },
-    goLive: () => broadcast.player?.goLive(),
+    goLive: () => broadcast.goLive(),
     seek: (time) => broadcast.player?.seek(time),
     skip: (seconds) => {
       const rewind = broadcast.player?.rewind();
       if (!rewind) return;
       const time = rewind.position + seconds;
-      if (rewind.live && time >= rewind.end) broadcast.player?.goLive();
+      if (rewind.live && time >= rewind.end) broadcast.goLive();
       else broadcast.player?.seek(clamp(time, rewind.start, rewind.end));
     },
     chooseLevel: (name) => broadcast.chooseLevel(name),

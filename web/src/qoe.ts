@@ -22,6 +22,7 @@ export class QoeMeter {
   private wantedAt: number | null = null;
   private hasPicture = false;
   private startupMs: number | null = null;
+  private isDetour = false;
   private stalls = 0;
   private stalledSeconds = 0;
 
@@ -30,7 +31,12 @@ export class QoeMeter {
 
   /** Somebody wants to watch: there is media, and nothing forbids to play it. */
   onWanted(nowMs: number): void {
-    if (!this.hasPicture) this.wantedAt = nowMs;
+    if (!this.hasPicture && !this.isDetour) this.wantedAt = nowMs;
+  }
+
+  /** What somebody wants to watch comes another way: they have waited since they wanted it. */
+  onDetour(): void {
+    this.isDetour = true;
   }
 
   onPlaying(nowMs: number): void {
@@ -94,6 +100,11 @@ export class QoeReporter {
     // Where autoplay is refused, somebody wants to watch who presses the button.
     video.addEventListener("play", () => this.meter.onWanted(now()));
     video.addEventListener("playing", () => this.meter.onPlaying(now()), { once: true });
+  }
+
+  /** The picture did not come the way that was tried first; another one is tried now. */
+  onDetour(): void {
+    this.meter.onDetour();
   }
 
   private send(isLast = false): void {

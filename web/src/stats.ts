@@ -1,8 +1,16 @@
 /** Facts about playback, worked out of what the browser and hls.js tell. Pure. */
 import type { Rewind } from "./rewind";
+import type { Transport } from "./transport";
+import type { ConnectionStats } from "./webrtc-stats";
 
 export interface PlayerStats {
   phase: string;
+  /** How the picture comes. */
+  transport: Transport | null;
+  /** What is known of the WebRTC connection, where there is one. */
+  connection: ConnectionStats | null;
+  /** Whether playback has run dry. */
+  isStalled: boolean;
   /** Seconds behind the live edge; null when not known. */
   latency: number | null;
   targetLatency: number | null;
@@ -89,6 +97,9 @@ export class StallMeter {
 
 /** What is known of a player that plays nothing. */
 export const IDLE: Omit<PlayerStats, "phase"> = {
+  transport: null,
+  connection: null,
+  isStalled: false,
   latency: null,
   targetLatency: null,
   level: null,

@@ -14,6 +14,7 @@ from webrtc.rtp.line import Path, Protection
 from .audience import Audience
 from .demand import Demand
 from .event import ChannelEvent
+from .ladder import Ladder
 from .place import NEVER_PTS
 from .responder import Responder
 from .sender import AUDIO_HZ, Sender, TimestampBases
@@ -43,13 +44,14 @@ class Channel:
         self._random = random
         self._events: deque[ChannelEvent] = deque()
         bases = TimestampBases(random)
-        self._switchboard = Switchboard(fanout, self.ssrcs.video, bases.video, self._events)
+        self._ladder = Ladder(self.ssrcs.video, bases.video)
+        self._switchboard = Switchboard(fanout, self._ladder, self._events)
         self._sound = Flow(
             self.ssrcs.audio, bases.audio, AUDIO_HZ, first_index=0, keep_s=_KEEP_AUDIO_S, max_bytes=0
         )
         self._responder = Responder(fanout, self.ssrcs, self._switchboard, self._sound)
         self._sender = Sender(
-            fanout, self.ssrcs, bases, self.cname, newest=self._switchboard.newest, random=random
+            fanout, self.ssrcs, bases, self.cname, newest=self._ladder.newest, random=random
         )
         self._demand = Demand(self._switchboard, self.viewers, now)
         self._sound_pts = NEVER_PTS
@@ -76,7 +78,7 @@ class Channel:
         if pts <= self._sound_pts or not 0 < len(data) <= MAX_PACKET_PAYLOAD:
             return
         self._sound_pts = pts
-        self._switchboard.note_media(pts, now)
+        self._ladder.note_media(pts, now)
         burst = self._sound.add([data], pts, now, is_keyframe=False)
         for viewer in self._listeners.send(self._fanout, burst.batches):
             viewer.counters.refused += 1
@@ -127,10 +129,10 @@ class Channel:
     def choose(self, viewer: Viewer, rung: str | None, now: float) -> None:
         """Let a viewer have the rung of this name for good; None, or a name that is not there: what suits him."""
         self._now = now
-        flow = self._switchboard.flows.get(rung) if rung is not None else None
+        flow = self._ladder.flows.get(rung) if rung is not None else None
         viewer.place.is_fixed = flow is not None
         if flow is not None and viewer in self._switchboard.viewers:
-            self._switchboard.aim(viewer, flow, now)
+            self._switchboard.course.aim(viewer, flow, now)
 
     def receive_rtcp(self, viewer: Viewer, data: bytes, now: float) -> None:
         """Take a decrypted compound packet of a viewer; what is malformed is counted."""
@@ -154,7 +156,7 @@ class Channel:
     def next_event(self) -> ChannelEvent | None:
         """Return what the worker is to know next; None: nothing more for now."""
         if not self._events:
-            self._events.extend(self._switchboard.requests.take_due(self._now))
+            self._events.extend(self._ladder.requests.take_due(self._now))
         if self._events:
             return self._events.popleft()
         return self._demand.next_event(self._now)

@@ -35,14 +35,14 @@ class Demand:
     def next_event(self, now: float) -> Wanted | None:
         """Return what is wanted now, if that is to be said."""
         is_due = bool(self._viewers) and now - self._said_at >= _REPEAT_S
-        if not (self.is_stale or self._switchboard.has_changed or is_due):
+        if not (self.is_stale or self._switchboard.placement.has_changed or is_due):
             return None
-        self.is_stale = self._switchboard.has_changed = False
+        self.is_stale = self._switchboard.placement.has_changed = False
         wanted = self._count()
         if wanted == self._wanted and not is_due:
             return None
         for name in self._wanted.rungs.keys() - wanted.rungs.keys():
-            self._switchboard.forget(name)
+            self._switchboard.ladder.forget(name)
         self._wanted = wanted
         self._said_at = now
         return wanted

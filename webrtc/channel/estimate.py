@@ -89,7 +89,7 @@ class Estimate:
             is_collapsed = bandwidth_bps < 0.5 * step.bitrate_bps
             if (path.is_queue_growing or path.losses[-1] >= 0.1) and (is_collapsed or low_s >= 0.4):
                 return Choice(_fit(below, bandwidth_bps), is_urgent=True)
-            if low_s >= (1.5 if is_collapsed else 3.0):
+            if low_s >= (1.5 if is_collapsed else 3.0) and not path.is_bandwidth_rising:
                 return Choice(_fit(below, bandwidth_bps), is_urgent=False)
         if since_change_s < 2.0:
             return None

@@ -21,6 +21,8 @@ class PathQuality:
         """Fractions of the last two windows of at least 0.7 s, newest last."""
         self.queue_s = 0.0
         """What the round trip takes longer than at its best, smoothed a little."""
+        self.is_bandwidth_rising = False
+        """Whether the receiver still learns what the path carries: Chromium's estimate grows by 8 % a second."""
         self._arrived: tuple[float, int, int] | None = None
         self._floors: deque[tuple[float, float]] = deque(maxlen=3)
         self._bandwidth_bps = 0
@@ -56,6 +58,7 @@ class PathQuality:
 
     def note_bandwidth(self, bitrate_bps: int, now: float) -> None:
         """Take the receiver's own estimate."""
+        self.is_bandwidth_rising = bitrate_bps > 1.02 * self._bandwidth_bps
         self._bandwidth_bps = bitrate_bps
         self._bandwidth_at = now
 

@@ -19,6 +19,7 @@ def resend(
     rtx_ssrc: int | None,
     bitrate_bps: int,
     rtt_s: float | None,
+    is_full: bool,
     now: float,
 ) -> bool:
     """Send packets again, as retransmissions (RFC 4588) if that was negotiated, else as they were.
@@ -31,6 +32,7 @@ def resend(
         rtx_ssrc: of the stream of retransmissions; None where this kind has none.
         bitrate_bps: of what he gets; the budget follows it.
         rtt_s: round trip, if it is known.
+        is_full: whether the path carries no more than it gets.
         now: monotonic seconds.
 
     Returns:
@@ -52,7 +54,9 @@ def resend(
         if found is not None:
             burst, number = found
             packet = burst.packets(variant)[number]
-        if packet is None or not track.retransmission.takes(sequence, len(packet), bitrate_bps, now):
+        if packet is None or not track.retransmission.takes(
+            sequence, len(packet), bitrate_bps, now, is_full=is_full
+        ):
             counters.unanswered += 1
             is_lost = True
             continue

@@ -49,10 +49,10 @@ class Responder:
                 viewer.estimate.path.note_bandwidth(bitrate_bps, now)
             case PictureLost(self._ssrcs.video):
                 viewer.counters.picture_losses += 1
-                self._switchboard.lose_picture(viewer, now)
+                self._switchboard.course.lose_picture(viewer, now)
             case Lost(self._ssrcs.video, sequences) if viewer.video is not None:
                 if self._resend_video(viewer, viewer.video, sequences, now):
-                    self._switchboard.lose_picture(viewer, now)
+                    self._switchboard.course.lose_picture(viewer, now)
             case Lost(self._ssrcs.audio, sequences) if viewer.audio is not None:
                 viewer.audio.history.note_sent(self._sound.next_index)
                 self._resend(viewer, viewer.audio, sequences, now, rtx_ssrc=None, bitrate_bps=_AUDIO_BPS)
@@ -94,6 +94,7 @@ class Responder:
             rtx_ssrc=rtx_ssrc,
             bitrate_bps=bitrate_bps,
             rtt_s=viewer.round_trip.rtt_s,
+            is_full=viewer.estimate.path.is_queue_growing,
             now=now,
         )
 
@@ -103,7 +104,7 @@ class Responder:
         if place.is_fixed or place.flow is None or now - viewer.adapted_at < _ADAPT_S:
             return
         viewer.adapted_at = now
-        flows = self._switchboard.flows
+        flows = self._switchboard.ladder.flows
         ladder = [Step(flow.name, flow.bitrate_bps) for flow in flows.values()]
         choice = viewer.estimate.choose(ladder, place.flow.name, now)
         if choice is None:
@@ -113,4 +114,4 @@ class Responder:
             return  # he is on his way
         if target.bitrate_bps > place.flow.bitrate_bps and not place.is_settled:
             return
-        self._switchboard.aim(viewer, target, now, is_urgent=choice.is_urgent)
+        self._switchboard.course.aim(viewer, target, now, is_urgent=choice.is_urgent)

@@ -47,6 +47,8 @@ class FakeRoute:
 class FakeFanOut:
     """Hands packets to receivers, found by their routes; a receiver may refuse to get any."""
 
+    is_native = False
+
     def __init__(self) -> None:
         self.receivers: dict[Path, Receiver] = {}
 
@@ -71,6 +73,7 @@ class FakeFanOut:
 
     def send_rtcp(self, srtp: Protection, route: Path, packet: bytes) -> bool:
         self.receivers[route].rtcp.append(packet)
+        self.receivers[route].rtcp_at = self.receivers[route].stage.now
         return True
 
 
@@ -89,18 +92,19 @@ class Receiver:
     """What a browser does with packets, and what it must never get."""
 
     def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+        self.stage = stage
         self.packets: dict[int, dict[int, bytes]] = defaultdict(dict)
         """By SSRC and wrapped sequence number, but for retransmissions."""
         self.arrivals: list[tuple[float, int, bytes]] = []
         self.rtcp: list[bytes] = []
+        self.rtcp_at = 0.0
         self.rtx: list[bytes] = []
         self.loses: Callable[[bytes], bool] = lambda _: False
         self.refuses: Callable[[Batch], bool] = lambda _: False
 
     def receive(self, packet: bytes) -> None:
         header = parse_rtp(packet)
-        ssrcs = self._stage.channel.ssrcs
+        ssrcs = self.stage.channel.ssrcs
         before = self.packets[header.ssrc].setdefault(header.sequence, packet)
         assert before == packet, "the same number for two packets breaks the cipher"
         if self.loses(packet):
@@ -112,7 +116,7 @@ class Receiver:
             ssrc = ssrcs.video.to_bytes(4, "big")
             packet = head + packet[4:8] + ssrc + packet[12:start] + packet[start + 2 :]
         header = parse_rtp(packet)
-        self.arrivals.append((self._stage.now, header.sequence, packet))
+        self.arrivals.append((self.stage.now, header.sequence, packet))
 
     def sequences(self, ssrc: int) -> list[int]:
         """Return the sequence numbers that arrived, once each and in order, not wrapped."""
@@ -126,7 +130,7 @@ class Receiver:
 
     def pictures(self) -> list[Picture]:
         """Put frames together by sequence numbers, as far as they arrived whole."""
-        ssrc = self._stage.channel.ssrcs.video
+        ssrc = self.stage.channel.ssrcs.video
         by_number: dict[int, tuple[float, bytes]] = {}
         for at, number, packet in self.arrivals:
             if parse_rtp(packet).ssrc == ssrc:
@@ -161,7 +165,7 @@ class Receiver:
             is_whole: no packet is missing.
             decodes: every picture that is there follows one that it refers to.
         """
-        ssrc = self._stage.channel.ssrcs.video
+        ssrc = self.stage.channel.ssrcs.video
         sequences = self.sequences(ssrc)
         if is_whole and sequences:
             assert sequences == list(range(sequences[0], sequences[0] + len(sequences)))

@@ -139,6 +139,27 @@ CASES: list[tuple[str, Path, str, int, Callable[[list[str]], bool]]] = [
         lambda seen: set(seen) == {"720p"},
     ),
     (
+        "REMB low for long without a queue leads down",
+        Path(bandwidth=lambda *_: 2_000_000),
+        "720p",
+        6,
+        lambda seen: seen[-1] == "480p",
+    ),
+    (
+        "REMB that still learns does not",
+        Path(bandwidth=lambda second, _: int(600_000 * 1.08**second)),
+        "720p",
+        20,
+        is_never_below("720p"),
+    ),
+    (
+        "REMB says how far up it goes",
+        Path(bandwidth=lambda *_: 4_000_000),
+        "360p",
+        8,
+        lambda seen: seen[-1] == "720p",
+    ),
+    (
         "a blackout leads down and comes back",
         Path(loss=lambda second, _: 0.5 if second == 10 else 0.0),
         "1080p",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from webrtc.channel.event import KeyframeWanted, Wanted
 from webrtc.channel.viewer import CodecChoice
 
-from .stage import AUDIO, FakeRung, Stage, rung
+from .stage import AUDIO, FPS, FakeRung, Stage, rung
 
 
 def ladder(**copied: object) -> tuple[FakeRung, ...]:
@@ -151,3 +151,22 @@ def test_rung_that_was_left_is_not_joined_where_it_was() -> None:
     receiver = stage.join("ben")
     stage.run(2.0)
     assert receiver.check()
+
+
+def test_joiner_waits_for_a_keyframe_that_waits_itself() -> None:
+    large = FakeRung(rung("720p", 2_500_000), 1, size_bytes=100_000, keyframe_bytes=300_000, gop=30)
+    stage = Stage(large)
+    stage.join("ann")
+    stage.run(1.9)
+    while len(large.kept) != 29:
+        stage.run(0.01)
+    before, keyframe = large.make(stage.now + 2 / FPS + 0.001)[-2:]
+    assert keyframe.is_keyframe
+    for frame in (before, keyframe):
+        stage.channel.receive_video("720p", frame, stage.now)
+    receiver = stage.join("ben")
+    stage.run(1.0)
+    pictures = receiver.check()
+    assert pictures[0].timestamp == next(
+        p.timestamp for p in stage.receivers["ann"].check()[::-1] if p.is_keyframe
+    )

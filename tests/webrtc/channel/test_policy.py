@@ -105,7 +105,9 @@ def test_retransmissions_stay_within_their_share() -> None:
     taken = sum(budget.takes(number, 1000, 4_000_000, 10.0) for number in range(1000))
     assert taken == 300  # 0.6 s of 500 kB a second
     later = sum(budget.takes(number, 1000, 4_000_000, 10.4) for number in range(1000))
-    assert later == 100  # half the bitrate for 0.4 s
+    assert later == 60  # a third of the bitrate for 0.4 s, nearly
+    full = sum(budget.takes(number, 1000, 4_000_000, 12.0, is_full=True) for number in range(1000))
+    assert full == 50
 
 
 def test_packet_is_not_repeated_before_it_can_have_come() -> None:
