@@ -11,7 +11,8 @@ to 480p, and those before them leave it to the network again. Every 20th viewer 
 Lateness is from when the frame was due from its encoder until its last packet was in the viewer's socket (the kernel's
 time), so the server process, the seqpacket socket and pacing are in it. `plain` is without keyframes, which are spread
 over most of a frame's time on purpose. On loopback the kernel cuts runs into datagrams and delivers them on the
-sender's core. aiortc has only to send (`webrtc_aiortc`). Writes `benchmarks/results/webrtc_viewers.json`.
+sender's core. aiortc has only to send (`webrtc_aiortc`). Where others want the cores too, run it under `chrt -f 1`.
+Writes `benchmarks/results/webrtc_viewers.json`.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ WORKER_CORE, LOAD_CORE = 0, 1
 LATE_MS = 50.0
 TARGETS = {"python": 250, "native": 500}
 SAMPLED_EVERY, LOST_SHARE = 20, 0.01
-JOINS_PER_S = 20.0
+JOINS_PER_S = 30.0
 SETTLE_S = 6.0
 CHANGE_EVERY_S, CHANGE_SHARE = 10.0, 10
 KEYFRAME_PACKETS = 25
@@ -75,6 +76,8 @@ class Meter:
         passed_s = time.monotonic() - self._at
         taken: dict[str, Any] = {}
         for name, pid in self._pids.items():
+            if not Path(f"/proc/{pid}").exists():
+                continue  # a codec worker that nobody needs any more
             cpu_s, waited_s = self._before[name]
             taken[f"{name}_cores"] = round((_cpu_s(pid) - cpu_s) / passed_s, 3)
             taken[f"{name}_waited_s"] = round(_waited_s(pid) - waited_s, 2)
@@ -234,6 +237,7 @@ async def measure(way: str, viewers: int, seconds: float, workers: int = 1) -> d
             **cpu,
             **_summary(report, show.late_s, house, changes),
             "counters": counters,
+            "is_real_time": os.sched_getscheduler(0) != os.SCHED_OTHER,
             "load_average": round(os.getloadavg()[0], 2),
         }
     finally:
