@@ -5,7 +5,7 @@ python -m benchmarks.webrtc_api [--viewers 300] [--seconds 30] [--publisher clip
 Nothing is pinned: the server, its WebRTC process, its codec workers, the publisher, the crowd and the one who asks
 share the machine's cores. `clip` is pushed by ffmpeg without encoding; `demo` is encoded meanwhile. Requests are one
 after the other, on one connection. Where others want the cores too, run it under `nice -n -15`.
-Writes `benchmarks/results/webrtc_api.json`.
+Writes `benchmarks/results/webrtc_api_PUBLISHER.json`.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def main() -> int:
     parser.add_argument("--viewers", type=int, default=300)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--publisher", choices=("clip", "demo"), default="clip")
-    parser.add_argument("--out", type=Path, default=RESULTS / "webrtc_api.json")
+    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -170,7 +170,8 @@ def main() -> int:
             publish = lambda url: running(FFMPEG, *push(source, url))  # noqa: E731
         result = asyncio.run(measure(options.viewers, options.seconds, folder, publish))
     result["publisher"] = options.publisher
-    options.out.write_text(json.dumps(result, indent=2) + "\n")
+    out: Path = options.out or RESULTS / f"webrtc_api_{options.publisher}.json"
+    out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
     return 0 if result["with_viewers"]["api"]["p99"] <= LIMIT_MS else 1
 
