@@ -57,7 +57,8 @@ class Asker:
     async def run(self, seconds: float) -> dict[str, Any]:
         """Ask for so long; return what it took."""
         master = parse_master((await self._get("master.m3u8", self._hls)).decode())
-        self._playlist = next(uri for uri, values in master.items() if "BANDWIDTH" in values)
+        # The copied rung: another one would have to be made for this.
+        self._playlist = next(uri for uri in master if uri.startswith("720p/"))
         self.took_s = {name: [] for name in self.took_s}
         until = time.monotonic() + seconds
         while time.monotonic() < until:
