@@ -62,7 +62,7 @@ protos: .venv/.dev ## generate the code of the gRPC services from protos/*.proto
 
 bench: setup .venv/.dev ## benchmarks; writes benchmarks/results/*.json
 	@scripts/system-packages
-	@for script in rtmp_parse rtmp_publishers ladder quality hls_latency page idle audience webrtc_fanout; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for script in rtmp_parse rtmp_publishers ladder quality hls_latency page idle audience webrtc_fanout webrtc_viewers webrtc_api; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 chaos: setup .venv/.dev ## break publishers, networks, clocks and the machine under a broadcast (25 min)
 	@$(BIN)/python benchmarks/chaos.py
