@@ -10,9 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from .browser import CHROMIUM, Browser, open_browser
@@ -30,8 +28,8 @@ SIZE = (640, 360)
 LATENCY_S = 1.5
 """Glass to glass on whatever machine runs the tests; the exact figure is a benchmark's."""
 SYNC_S = 0.1
-NO_B_FRAMES_FOR_S = 11
-"""The server trusts a source that may have B-frames when it has shown none for ten seconds."""
+LATE_S = 10
+"""When an encoder begins to reorder that has not said that it would."""
 
 
 @pytest.fixture
@@ -52,10 +50,9 @@ async def wait_for_viewers(server: Server, stream_id: str, count: int) -> None:
             await asyncio.sleep(0.2)
 
 
-async def layers(server: Server, location: str) -> dict[str, Any]:
-    async with httpx.AsyncClient(base_url=server.http_url) as client:
-        found: dict[str, Any] = (await client.get(f"{location}/layer")).json()
-        return found
+async def layers(server: Server, location: str) -> list[str]:
+    answer = await server.request(f"{location}/layer")
+    return [layer["rid"] for layer in answer.json()["layers"]]
 
 
 async def test_a_viewer_sees_hears_chooses_and_leaves(server: Server, browser: Browser) -> None:
@@ -99,31 +96,33 @@ async def require_picture(player: WhepPlayer) -> None:
 
 
 async def require_sound_in_sync(player: WhepPlayer) -> None:
-    """Check that there is sound, and that it belongs to the picture it comes with, by the sender reports."""
+    """Check that there is sound, and that it comes together with its picture, by the sender reports.
+
+    Chromium lets a picture begin at once, sound when it has some of it, and then brings both together little by little.
+    """
     before = (await player.stats())["audio"]["totalAudioEnergy"]
-    apart_s = []
-    for _ in range(8):
-        await asyncio.sleep(0.5)
-        stats = await player.stats()
-        times_ms = [stats[kind].get("estimatedPlayoutTimestamp") for kind in ("video", "audio")]
-        if None not in times_ms:
-            apart_s.append((times_ms[0] - times_ms[1]) / 1000)
+    apart_s: list[float] = []
+    async with asyncio.timeout(30):
+        while len(apart_s) < 5 or max(map(abs, apart_s[-5:])) > SYNC_S:
+            await asyncio.sleep(0.5)
+            stats = await player.stats()
+            times_ms = [stats[kind].get("estimatedPlayoutTimestamp") for kind in ("video", "audio")]
+            if None not in times_ms:
+                apart_s.append((times_ms[0] - times_ms[1]) / 1000)
     assert stats["audio"]["totalAudioEnergy"] > before
     assert stats["audio"]["packetsLost"] == 0
-    assert len(apart_s) > 4
-    assert abs(statistics.median(apart_s)) < SYNC_S, apart_s
 
 
 async def require_ice_restart(player: WhepPlayer) -> None:
     """Check that a restart takes the right entity tag, and that the picture goes on in a new ICE session."""
     assert (await player.restart_ice(None)).status == 428
     assert (await player.restart_ice('"another"')).status == 412
-    before = (await player.stats())["pair"]
+    before = (await player.stats())["transport"]["selectedCandidatePairId"]
     restarted = await player.restart_ice()
     assert restarted.status == 200
     assert restarted.headers["etag"]
     async with asyncio.timeout(10):
-        while (await player.stats())["pair"]["id"] == before["id"]:
+        while (await player.stats())["transport"]["selectedCandidatePairId"] == before:
             await asyncio.sleep(0.1)
     assert len(await player.frames(1)) > 10
     assert await player.state() == "connected"
@@ -143,7 +142,6 @@ async def test_a_private_stream_and_its_end(server: Server, browser: Browser) ->
         await first.wait_for_picture()
         await second.watch(stream["id"], token=private[1:])
         await second.wait_for_picture()
-        await wait_for_viewers(server, stream["id"], 2)
         await server.api("POST", f"/streams/{stream['id']}/end")
         for player in (first, second):
             await player.wait_for_state("disconnected", "failed", "closed")
@@ -153,26 +151,22 @@ async def test_a_private_stream_and_its_end(server: Server, browser: Browser) ->
 async def test_b_frames_are_never_sent(server: Server, browser: Browser) -> None:
     """A source that has them from the start, and one that begins with them while it is watched as it is."""
     first, second = [await server.create_stream() for _ in range(2)]
-    late = f"-force_key_frames expr:lt(t,{NO_B_FRAMES_FOR_S + 4}) -bf 2"
+    late = rf"-bsf:v setts=pts=PTS+gt(DTS*TB\,{LATE_S})*0.08/TB"
     async with (
-        running(NEW_FFMPEG, *encoder_args(server.publish_url(second), size="480x270", extra=late)),
         running(NEW_FFMPEG, *encoder_args(server.publish_url(first), extra="-bf 2")),
+        running(NEW_FFMPEG, *encoder_args(server.publish_url(second), extra=late)),
     ):
-        await server.wait_for(f"/hls/{first['id']}/master.m3u8")
-        player = await WhepPlayer.open(browser, server.http_url)
-        location = (await player.watch(first["id"])).headers["location"]
-        assert "360p" not in {layer["rid"] for layer in (await layers(server, location))["layers"]}
-        await player.wait_for_picture()
-        await player.wait_for_height(240)
-        assert {frame.height for frame in await player.frames(2)} == {240}
-
-        player = await WhepPlayer.open(browser, server.http_url)
-        location = (await player.watch(second["id"])).headers["location"]
-        async with asyncio.timeout(20):
-            while "270p" not in {layer["rid"] for layer in (await layers(server, location))["layers"]}:
-                await asyncio.sleep(0.2)
-        await player.choose("270p")
-        await player.wait_for_height(270)
-        await player.wait_for_height(240)
-        shown = await player.read_frames(2)
-        assert all(before.media_time_s < after.media_time_s for before, after in zip(shown, shown[1:], strict=False))
+        players = [await WhepPlayer.open(browser, server.http_url) for _ in range(2)]
+        await server.wait_for(f"/hls/{second['id']}/360p/index.m3u8", contains="#EXTINF")
+        locations = [
+            (await player.watch(stream["id"])).headers["location"]
+            for player, stream in zip(players, (first, second), strict=True)
+        ]
+        assert (await layers(server, locations[1]))[0] == "360p"
+        assert "360p" not in await layers(server, locations[0])
+        await players[1].wait_for_height(360)
+        await players[1].wait_for_height(240, seconds=LATE_S + 10)
+        assert "360p" not in await layers(server, locations[1])
+        for player in players:
+            await player.page.bring_to_front()
+            assert {frame.height for frame in await player.frames(1)} == {240}

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import httpx
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from av import AudioFrame, VideoFrame
 from playwright.async_api import Page
 
 from .browser import Browser, WatchPage
@@ -218,13 +221,13 @@ class WhepPlayer(WatchPage):
         return [Shown(at / 1000, width, height, number) for at, width, height, number in found]
 
     async def stats(self) -> dict[str, Any]:
-        """Return the statistics of what comes, by kind, and of the pair of candidates in use as `pair`."""
+        """Return the statistics of what comes, by kind, and of the `transport`."""
         found: dict[str, Any] = {}
         for item in await self.page.evaluate("() => whep.stats()"):
             if item["type"] == "inbound-rtp":
                 found[item["kind"]] = item
-            elif item["type"] == "candidate-pair" and item.get("nominated"):
-                found["pair"] = item
+            elif item["type"] == "transport":
+                found["transport"] = item
         return found
 
     async def _call(self, script: str, argument: object = None) -> Reply:
@@ -251,3 +254,57 @@ def _detour(sdp: str, port: int) -> str:
 def longest_gap_s(frames: Sequence[Shown]) -> float:
     """Return the longest time between two frames."""
     return max(after.at_s - before.at_s for before, after in pairwise(frames))
+
+
+class AiortcPlayer:
+    """One viewer without a browser: aiortc's connection, which decodes what comes."""
+
+    def __init__(self, http_url: str) -> None:
+        self._http_url = http_url
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+
+    async def watch(self, place: str) -> str:
+        """Watch what is at `/webrtc/PLACE`; returns the answer."""
+        for kind in ("video", "audio"):
+            self._connection.addTransceiver(kind, direction="recvonly")
+        await self._connection.setLocalDescription(await self._connection.createOffer())
+        sdp = self._connection.localDescription.sdp
+        async with httpx.AsyncClient() as client:
+            answer = await client.post(
+                f"{self._http_url}/webrtc/{place}", content=sdp, headers={"Content-Type": "application/sdp"}
+            )
+        assert answer.status_code == 201, answer.text
+        await self._connection.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
+        return answer.text
+
+    async def picture(self) -> VideoFrame:
+        """Return the next picture."""
+        frame = await self._receive("video")
+        assert isinstance(frame, VideoFrame)
+        return frame
+
+    async def sound(self) -> AudioFrame:
+        """Return the next piece of sound."""
+        frame = await self._receive("audio")
+        assert isinstance(frame, AudioFrame)
+        return frame
+
+    async def longest_gap_s(self, seconds: float) -> float:
+        """Watch for some seconds; returns the longest time between two pictures."""
+        clock = asyncio.get_running_loop().time
+        began = before = clock()
+        longest = 0.0
+        while before - began < seconds:
+            await self.picture()
+            before, gap = clock(), clock() - before
+            longest = max(longest, gap)
+        return longest
+
+    async def close(self) -> None:
+        """Leave."""
+        await self._connection.close()
+
+    async def _receive(self, kind: str) -> object:
+        transceivers = self._connection.getTransceivers()
+        track = next(item.receiver.track for item in transceivers if item.kind == kind)
+        return await asyncio.wait_for(track.recv(), 15)
