@@ -113,7 +113,7 @@ async def counters(server: Server) -> dict[str, int]:
 
 async def wait_until_freed(server: Server, client: httpx.AsyncClient, sessions: list[str]) -> None:
     async with asyncio.timeout(10):
-        while (await counters(server)).get("sessions_ended", 0) < len(sessions):
+        while (await counters(server)).get("sessions_ended", 0) < len(sessions):  # noqa: ASYNC110
             await asyncio.sleep(0.2)
     for session in sessions[::50]:
         assert (await client.get(session)).status_code == 404

@@ -34,7 +34,7 @@ class UdpPath:
         """What gets through to each client."""
         self.dropped = 0
         self._server = server
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311
         self._listening: DatagramTransport | None = None
         self._ways: dict[Address, _Way] = {}
 

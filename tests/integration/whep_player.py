@@ -43,7 +43,7 @@ _PLAYER = """
   });
   const call = async (url, method, body, headers = {}) => answerOf(await fetch(url, { method, body, headers }));
   window.whep = {
-    offer: async (url, kinds, headers) => {
+    offer: async (url, headers) => {
       pc = new RTCPeerConnection();
       const media = new MediaStream();
       video.srcObject = media;
@@ -51,7 +51,7 @@ _PLAYER = """
         receiver.jitterBufferTarget = 0;
         media.addTrack(track);
       };
-      for (const kind of kinds) pc.addTransceiver(kind, { direction: "recvonly" });
+      for (const kind of ["video", "audio"]) pc.addTransceiver(kind, { direction: "recvonly" });
       await pc.setLocalDescription(await pc.createOffer());
       const type = { "Content-Type": "application/sdp" };
       const answer = await call(url, "POST", pc.localDescription.sdp, { ...type, ...headers });
@@ -64,7 +64,6 @@ _PLAYER = """
       ? call(`${session}/layer`, "DELETE")
       : call(`${session}/layer`, "POST", JSON.stringify({ encodingId: rung }), { "Content-Type": "application/json" }),
     end: () => call(session, "DELETE"),
-    close: () => pc.close(),
     restart: async (match) => {
       pc.restartIce();
       await pc.setLocalDescription(await pc.createOffer());
@@ -126,7 +125,6 @@ class WhepPlayer(WatchPage):
     def __init__(self, page: Page, http_url: str) -> None:
         super().__init__(page)
         self._http_url = http_url
-        self.path: UdpPath | None = None
 
     @classmethod
     async def open(cls, browser: Browser, http_url: str) -> WhepPlayer:
@@ -136,35 +134,17 @@ class WhepPlayer(WatchPage):
         await player.page.evaluate(_PLAYER)
         return player
 
-    async def offer(
-        self, place: str, *, kinds: Sequence[str] = ("video", "audio"), token: str | None = None
-    ) -> Reply:
+    async def offer(self, place: str, *, token: str | None = None) -> Reply:
         """Send an offer to `/webrtc/PLACE`."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         url = f"{self._http_url}/webrtc/{place}"
-        return await self._call(
-            "([url, kinds, headers]) => whep.offer(url, kinds, headers)", [url, kinds, headers]
-        )
+        return await self._call("([url, headers]) => whep.offer(url, headers)", [url, headers])
 
-    async def watch(
-        self,
-        place: str,
-        *,
-        kinds: Sequence[str] = ("video", "audio"),
-        token: str | None = None,
-        through: UdpPath | None = None,
-    ) -> Reply:
-        """Watch what is at `/webrtc/PLACE`.
-
-        Args:
-            place: id of the stream, with a token behind it or not.
-            kinds: of media.
-            token: shown as Bearer.
-            through: a path; it is opened by `path_to`.
-        """
-        reply = await self.offer(place, kinds=kinds, token=token)
+    async def watch(self, place: str, *, token: str | None = None) -> Reply:
+        """Watch what is at `/webrtc/PLACE`, whose token may be shown as Bearer."""
+        reply = await self.offer(place, token=token)
         assert reply.status == 201, reply
-        await self.accept(reply.body if through is None else _detour(reply.body, through.port))
+        await self.accept(reply.body)
         return reply
 
     async def accept(self, sdp: str) -> None:
@@ -247,7 +227,8 @@ def server_of(sdp: str) -> tuple[str, int]:
     return found.group(1), int(found.group(2))
 
 
-def _detour(sdp: str, port: int) -> str:
+def detour(sdp: str, port: int) -> str:
+    """Lead an answer's media over another port."""
     return re.sub(r"(a=candidate:\S+ 1 udp \d+ \S+) \d+", rf"\1 {port}", sdp)
 
 
