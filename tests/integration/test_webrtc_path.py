@@ -67,7 +67,7 @@ async def test_losses_darkness_and_a_narrow_path(server: Server, browser: Browse
 
 
 async def require_smaller_rung(player: WhepPlayer, path: UdpPath) -> None:
-    """Check that a viewer whose path gets narrow has a smaller rung soon, and the best one some time after it."""
+    """Check that a viewer whose path gets narrow has a smaller rung soon, and a better one some time after it."""
     await player.choose("360p")
     await player.wait_for_height(360)
     await player.choose(None)
@@ -78,8 +78,9 @@ async def require_smaller_rung(player: WhepPlayer, path: UdpPath) -> None:
     path.rate_bps = 0.6 * 8 * (after["bytesReceived"] - before["bytesReceived"]) / elapsed_s
     await player.page.wait_for_function("() => whep.height() < 360", timeout=15_000)
     assert len(await player.frames(3)) > 30
+    height = await player.page.evaluate("() => whep.height()")
     path.rate_bps = None
-    await player.wait_for_height(360, seconds=60)
+    await player.page.wait_for_function("height => whep.height() > height", arg=height, timeout=60_000)
 
 
 async def test_a_long_path_and_one_that_is_blocked(server: Server, browser: Browser) -> None:
