@@ -9,6 +9,9 @@ from .path_quality import PathQuality
 
 HEADROOM = 1.25
 """What the path should carry of a rung's bitrate before that is chosen: bitrates vary, and keyframes are large."""
+MUCH_TOO_LOW = 0.8
+"""A receiver that was late itself takes that for a queue, once, and its estimate for 0.85 of what came: nothing but the
+estimate says so then, and that is not enough."""
 SETTLE_S = 5.0
 """No way up sooner after a change: the estimate has to learn the new rung first."""
 _TRIAL_S = 15.0
@@ -89,7 +92,8 @@ class Estimate:
             is_collapsed = bandwidth_bps < 0.5 * step.bitrate_bps
             if (path.is_queue_growing or path.losses[-1] >= 0.1) and (is_collapsed or low_s >= 0.4):
                 return Choice(_fit(below, bandwidth_bps), is_urgent=True)
-            if low_s >= (1.5 if is_collapsed else 3.0) and not path.is_bandwidth_rising:
+            is_evident = bandwidth_bps < MUCH_TOO_LOW * step.bitrate_bps or path.losses[-1] >= 0.02
+            if (is_evident or path.is_queue_growing) and low_s >= (1.5 if is_collapsed else 3.0):
                 return Choice(_fit(below, bandwidth_bps), is_urgent=False)
         if since_change_s < 2.0:
             return None
@@ -102,8 +106,8 @@ class Estimate:
     def _note_low(self, bandwidth_bps: int | None, step: Step, now: float) -> None:
         if bandwidth_bps is None or bandwidth_bps >= 0.9 * step.bitrate_bps:
             self._low_since = None
-        elif self._low_since is None:
-            self._low_since = now
+        elif self._low_since is None or self.path.is_bandwidth_rising:
+            self._low_since = now  # while it rises, the receiver still learns
 
     def _is_carried(self, bandwidth_bps: int | None, step: Step) -> bool:
         """Tell whether losses come from the path as it is, not from what is sent on it."""

@@ -8,6 +8,9 @@ _WINDOW_S = 0.7
 _WINDOW_PACKETS = 20
 """Receivers that report often report on few packets; a fraction of these says nothing."""
 _FLOOR_S = 15.0
+_LEVEL_S = 6.0
+_LEVEL_SHARE = 0.15
+"""A queue breathes; a path that has become longer does not. For so long, and by no more than so much."""
 _BANDWIDTH_LASTS_S = 4.0
 """Chromium repeats its estimate once a second."""
 _REPORTS_LAST_S = 3.0
@@ -25,6 +28,7 @@ class PathQuality:
         """Whether the receiver still learns what the path carries: Chromium's estimate grows by 8 % a second."""
         self._arrived: tuple[float, int, int] | None = None
         self._floors: deque[tuple[float, float]] = deque(maxlen=3)
+        self._recent: deque[tuple[float, float]] = deque()
         self._bandwidth_bps = 0
         self._bandwidth_at = -_BANDWIDTH_LASTS_S
         self._heard_at = now
@@ -53,8 +57,22 @@ class PathQuality:
             self._floors.append((now, rtt_s))
         elif rtt_s < self._floors[-1][1]:
             self._floors[-1] = (self._floors[-1][0], rtt_s)
+        self._find_level(rtt_s, now)
         self.queue_s = 0.5 * self.queue_s + 0.5 * (rtt_s - self.floor_s)
         self._settle(now)
+
+    def _find_level(self, rtt_s: float, now: float) -> None:
+        """Take a round trip that stays longer without a loss for what the path takes now: it leads another way."""
+        self._recent.append((now, rtt_s))
+        while now - self._recent[0][0] > _LEVEL_S:
+            self._recent.popleft()
+        shortest = min(recent_s for _, recent_s in self._recent)
+        longest = max(recent_s for _, recent_s in self._recent)
+        is_whole = now - self._recent[0][0] > _LEVEL_S - 1.5
+        is_level = longest - shortest <= max(0.01, _LEVEL_SHARE * shortest)
+        if is_whole and is_level and max(self.losses) < 0.02 and shortest > self.floor_s:
+            self._floors.clear()
+            self._floors.append((now, shortest))
 
     def note_bandwidth(self, bitrate_bps: int, now: float) -> None:
         """Take the receiver's own estimate."""
@@ -70,7 +88,7 @@ class PathQuality:
 
     @property
     def floor_s(self) -> float:
-        """The shortest round trip of the last 30 to 45 s; 0 as long as none was measured."""
+        """The shortest round trip of the last 30 to 45 s, or since the path got longer; 0: none was measured."""
         return min((rtt_s for _, rtt_s in self._floors), default=0.0)
 
     @property

@@ -16,6 +16,8 @@ from .viewer import Viewer
 TICK_S = 0.01
 HOLD_S = 0.5
 _HOLD_AGAIN_S = 10.0
+_URGENT_AGAIN_S = 1.0
+"""After a hold that came to nothing. Where the path is too narrow, more of the old rung does no good either."""
 
 
 class Placement:
@@ -95,7 +97,7 @@ class Placement:
             return
         index = place.hold.at
         self._take_out(viewer)
-        place.no_hold_before = now + _HOLD_AGAIN_S
+        place.no_hold_before = now + (_URGENT_AGAIN_S if place.is_urgent else _HOLD_AGAIN_S)
         found = flow.packets.find(index)
         if found is None and index < flow.packets.next_index:
             self.drop(viewer, now)

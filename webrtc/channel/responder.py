@@ -12,6 +12,7 @@ from .estimate import Step
 from .feedback import Bandwidth, Feedback, Lost, PictureLost, Report, parse_feedback
 from .place import Mode
 from .repair import resend
+from .rung_flow import RungFlow
 from .ssrc import ChannelSsrcs
 from .switchboard import Switchboard
 from .viewer import Track, Viewer
@@ -19,6 +20,8 @@ from .viewer import Track, Viewer
 _AUDIO_BPS = 128_000
 _ADAPT_S = 0.1
 """Between two looks at the same viewer: some send a report with every lost packet."""
+_MAX_LAG = 90_000
+"""Of a rung to climb to, in ticks. Encoders that cannot keep up would show nothing for as long."""
 
 
 class Responder:
@@ -112,6 +115,12 @@ class Responder:
         target = flows[choice.name]
         if target is place.wish and not choice.is_urgent:
             return  # he is on his way
-        if target.bitrate_bps > place.flow.bitrate_bps and not place.is_settled:
+        is_up = target.bitrate_bps > place.flow.bitrate_bps
+        if is_up and not (place.is_settled and self._keeps_up(target, now)):
             return
         self._switchboard.course.aim(viewer, target, now, is_urgent=choice.is_urgent)
+
+    def _keeps_up(self, flow: RungFlow, now: float) -> bool:
+        """Tell whether a rung is made in time, as far as that shows: one that sleeps says nothing of it."""
+        lag = self._switchboard.ladder.newest_pts - flow.newest_pts
+        return not flow.is_flowing(now) or lag <= _MAX_LAG

@@ -140,10 +140,34 @@ CASES: list[tuple[str, Path, str, int, Callable[[list[str]], bool]]] = [
     ),
     (
         "REMB low for long without a queue leads down",
-        Path(bandwidth=lambda *_: 2_000_000),
+        Path(bandwidth=lambda *_: 1_900_000),
         "720p",
         6,
         lambda seen: seen[-1] == "480p",
+    ),
+    (
+        "REMB a little low for long, and nothing else, leads nowhere",
+        Path(bandwidth=lambda *_: 2_150_000),
+        "720p",
+        20,
+        lambda seen: set(seen) == {"720p"},
+    ),
+    (
+        "with some loss it leads down",
+        Path(bandwidth=lambda *_: 2_150_000, loss=lambda *_: 0.04),
+        "720p",
+        8,
+        lambda seen: seen[-1] == "480p",
+    ),
+    (
+        "a longer way is no queue for ever",
+        Path(
+            bandwidth=lambda second, bps: 200_000 if 8 <= second < 10 else int(1.5 * bps),
+            rtt_s=lambda second, _: 0.01 if second < 8 else 0.21,
+        ),
+        "720p",
+        60,
+        lambda seen: "360p" in seen[8:12] and seen.index("720p", 12) < 40 and seen[-1] == "1080p",
     ),
     (
         "REMB that still learns does not",
