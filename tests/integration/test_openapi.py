@@ -23,8 +23,9 @@ from .server import NEW_FFMPEG, Server, encoder_args, running
 HOOKS = Path(__file__).with_name("openapi_hook.py")
 PROGRAM = Path(sys.executable).with_name("schemathesis")
 MEDIA = "^/(hls|dash)/"
-ELSEWHERE = "^/(hls|dash|ws)/"
-"""Media have a test of their own; sockets want an upgrade that these requests do not ask for."""
+ELSEWHERE = "^/(hls|dash|ws|webrtc|whip)(/|$)"
+"""Media have a test of their own; sockets want an upgrade that these requests do not ask for; WHEP and WHIP want
+session descriptions, which no schema describes (tests/webrtc and test_webrtc_input)."""
 RUNG = "360p"
 
 WITHOUT = {
