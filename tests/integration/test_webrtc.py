@@ -15,7 +15,7 @@ import pytest
 
 from .browser import CHROMIUM, Browser, open_browser
 from .server import NEW_FFMPEG, Server, encoder_args, running
-from .whep_player import WhepPlayer
+from .whep_player import WhepPlayer, longest_gap_s
 
 pytestmark = [
     pytest.mark.browser,
@@ -48,11 +48,6 @@ async def wait_for_viewers(server: Server, stream_id: str, count: int) -> None:
     async with asyncio.timeout(10):
         while (await server.api("GET", f"/streams/{stream_id}"))["viewer_count"] != count:  # noqa: ASYNC110
             await asyncio.sleep(0.2)
-
-
-async def layers(server: Server, location: str) -> list[str]:
-    answer = await server.request(f"{location}/layer")
-    return [layer["rid"] for layer in answer.json()["layers"]]
 
 
 async def test_a_viewer_sees_hears_chooses_and_leaves(server: Server, browser: Browser) -> None:
@@ -158,15 +153,19 @@ async def test_b_frames_are_never_sent(server: Server, browser: Browser) -> None
     ):
         players = [await WhepPlayer.open(browser, server.http_url) for _ in range(2)]
         await server.wait_for(f"/hls/{second['id']}/360p/index.m3u8", contains="#EXTINF")
-        locations = [
-            (await player.watch(stream["id"])).headers["location"]
-            for player, stream in zip(players, (first, second), strict=True)
-        ]
-        assert (await layers(server, locations[1]))[0] == "360p"
-        assert "360p" not in await layers(server, locations[0])
-        await players[1].wait_for_height(360)
-        await players[1].wait_for_height(240, seconds=LATE_S + 10)
-        assert "360p" not in await layers(server, locations[1])
+        for player, stream in zip(players, (first, second), strict=True):
+            await player.watch(stream["id"])
+        # Its own size is encoded anew where the machine has room for it; else the next rung is the best one.
+        for player in players:
+            await player.wait_for_picture()
+        await asyncio.sleep(LATE_S)
+        health = await server.api("GET", f"/streams/{second['id']}/health")
+        assert {rung["name"]: rung["kind"] for rung in health["rungs"]}["360p"] == "copied", "for HLS"
         for player in players:
             await player.page.bring_to_front()
-            assert {frame.height for frame in await player.frames(1)} == {240}
+            frames = await player.frames(3)
+            assert {frame.height for frame in frames} <= {360, 240}
+            assert longest_gap_s(frames) < 1.5, (
+                "pictures that are not in order would hold up those behind them"
+            )
+            assert len(frames) > 30

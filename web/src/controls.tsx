@@ -72,7 +72,7 @@ function LiveButton({ media, stats, onClick }: { media: MediaState; stats: Playe
   const latency = stats.latency < FAR_S ? `${Math.max(0.1, stats.latency).toFixed(1)} s` : clock(stats.latency);
   const atLive = !media.paused && behind < LIVE_TOLERANCE_S;
   return (
-    <button type="button" class={atLive ? "live-button at-live" : "live-button"} title={atLive ? text.player.atLive : text.player.goLive} onClick={onClick}>
+    <button type="button" class={atLive ? "live-button at-live" : "live-button"} title={atLive ? text.player.atLive : text.player.goLive} onClick={leaveFocus(onClick)}>
       <span class="dot" aria-hidden="true" />
       <span class="live-word">{text.badge.live}</span>
       <span class="latency" aria-label={text.player.behind(latency)}>
@@ -110,9 +110,17 @@ interface IconButtonProps {
   onClick(): void;
 }
 
+/** Whoever points does not want the next space bar to press this button again; whoever uses the keyboard stays here. */
+function leaveFocus(onClick: () => void): (event: MouseEvent) => void {
+  return (event) => {
+    if (event.detail && event.currentTarget instanceof HTMLElement) event.currentTarget.blur();
+    onClick();
+  };
+}
+
 function IconButton({ icon, label, pressed, onClick }: IconButtonProps) {
   return (
-    <button type="button" class="icon-button" aria-label={label} title={label} aria-pressed={pressed} onClick={onClick}>
+    <button type="button" class="icon-button" aria-label={label} title={label} aria-pressed={pressed} onClick={leaveFocus(onClick)}>
       <Icon name={icon} />
     </button>
   );
